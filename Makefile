@@ -1,0 +1,57 @@
+# Two commands matter: `make demo` and `make test`. Each sets up all that it needs.
+# ARGS reaches the command behind a target: make test ARGS=tests/unit, make bench ARGS=delivery, make demo ARGS=--json
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := core members delivery tracking scheduler api deploy
+ARGS ?=
+
+.PHONY: demo test browser chaos bench lint format lock docs clean
+
+demo: $(VENV)/.ready
+	@$(BIN)/todoku demo $(ARGS)
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest -m "not chaos" --cov --cov-branch --cov-report=term $(ARGS)
+
+# The pages in a real browser: Debian's Chromium, installed where that is allowed.
+browser: $(VENV)/.ready
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; } \
+	  || { echo "Chromium is needed: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+# Faults at length, on real processes; the suite has a short form of each.
+chaos: $(VENV)/.ready
+	$(BIN)/python -m pytest -m chaos $(ARGS)
+
+bench: $(VENV)/.ready
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.ready
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras pyproject.toml -o requirements.lock
+
+docs: $(VENV)/.ready
+	$(BIN)/mkdocs build --strict --site-dir build/docs
+
+clean:
+	rm -rf build dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# Exactly what the lock names, by hash; then this checkout itself, without asking for anything more.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) …" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@

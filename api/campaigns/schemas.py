@@ -1,0 +1,206 @@
+"""Campaigns as they are sent and shown."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from api.problems import FaultShown
+from api.values import Answer, Body, CampaignId, GroupId, LocalOrInstant, MemberId, Name, RunId, SegmentId
+from api.values import SenderId as Sender
+from api.values import TemplateId as Template
+from scheduler.campaigns.check import CampaignCheck
+from scheduler.campaigns.fields import HEAVIEST, HIGHEST_RATE, MOST_RULES, Campaign, CampaignFields
+from scheduler.campaigns.freezing import MOST_TEST_MEMBERS
+from scheduler.campaigns.states import State
+
+Segments = Annotated[list[SegmentId], Field(max_length=MOST_RULES)]
+Groups = Annotated[list[GroupId], Field(max_length=MOST_RULES)]
+Weight = Annotated[int, Field(ge=1, le=HEAVIEST, description="Share among campaigns that run at the same time")]
+Rate = Annotated[int, Field(ge=1, le=HIGHEST_RATE, description="Messages an hour at most")]
+
+_EXAMPLE: JsonDict = {
+    "name": "December",
+    "sender": "snd_01jd0n4v7m8x2e6g9qk3s5t7wz",
+    "template": "tpl_01jd0n4v7m8x2e6g9qk3s5t7wz",
+    "audience": {"segments": ["seg_01jd0n4v7m8x2e6g9qk3s5t7wz"]},
+}
+
+
+class Excluded(Body):
+    """Whom the audience leaves out."""
+
+    segments: Segments = Field(default_factory=list)
+    groups: Groups = Field(default_factory=list)
+
+
+class Audience(Body):
+    """Who is written to: `all`, or whoever is in one of the segments or groups; less those excluded."""
+
+    all: Literal[True] | None = None
+    segments: Segments = Field(default_factory=list)
+    groups: Groups = Field(default_factory=list)
+    exclude: Excluded = Field(default_factory=Excluded)
+
+
+class Tracking(Body):
+    """What is counted."""
+
+    opens: bool = True
+    clicks: bool = True
+
+
+class NewCampaign(Body):
+    """A draft: nothing is sent before it is scheduled."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    name: Name
+    sender: Sender
+    template: Template
+    audience: Audience
+    weight: Weight = 10
+    rate_per_hour: Rate | None = None
+    tracking: Tracking = Field(default_factory=Tracking)
+    resend_uncertain: bool = Field(default=False, description="Send again what may or may not have arrived")
+
+    def fields(self) -> CampaignFields:
+        """Return what the scheduler stores."""
+        return CampaignFields(
+            name=self.name,
+            sender_id=self.sender,
+            template_id=self.template,
+            audience=_stored(self.audience),
+            weight=self.weight,
+            rate_per_hour=self.rate_per_hour,
+            track_opens=self.tracking.opens,
+            track_clicks=self.tracking.clicks,
+            resend_uncertain=self.resend_uncertain,
+        )
+
+
+class CampaignChange(Body):
+    """What is to be otherwise; what is left out stays. An audience is replaced as a whole."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "December, corrected"}]})
+
+    name: Name | None = None
+    sender: Sender | None = None
+    template: Template | None = None
+    audience: Audience | None = None
+    weight: Weight | None = None
+    rate_per_hour: Rate | None = None
+    tracking: Tracking | None = None
+    resend_uncertain: bool | None = None
+
+    def onto(self, present: "CampaignShown") -> NewCampaign:
+        """Return the whole draft as it is to be."""
+        # Only the rate may be null; a null for the others means nothing and is taken as left out.
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        kept = {name: getattr(present, name) for name in NewCampaign.model_fields}
+        return NewCampaign.model_construct(
+            **kept | {name: value for name, value in said.items() if value is not None or name == "rate_per_hour"}
+        )
+
+
+class Schedule(Body):
+    """When it starts: a local time and its zone, or a time with its offset."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"at": "2026-12-01T09:00:00", "time_zone": "Asia/Tokyo"}]}
+    )
+
+    at: LocalOrInstant
+    time_zone: str | None = Field(None, max_length=64, description="Of the IANA database")
+
+
+class Clone(Body):
+    """The copy's name; `… (copy)` if none is given."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "January"}]})
+
+    name: Name | None = None
+
+
+class TestSend(Body):
+    """Who gets a test: members, by id or by address."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"addresses": ["taro@example.jp"]}]})
+
+    members: list[MemberId] = Field(default_factory=list, max_length=MOST_TEST_MEMBERS)
+    addresses: list[Annotated[str, Field(max_length=320)]] = Field(default_factory=list, max_length=MOST_TEST_MEMBERS)
+
+
+class CampaignShown(Answer):
+    """A campaign. `run` and what follows describe its newest run; null while it is a draft."""
+
+    id: CampaignId
+    name: str
+    sender: Sender
+    template: Template
+    audience: Audience
+    weight: int
+    rate_per_hour: int | None
+    tracking: Tracking
+    resend_uncertain: bool
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    run: RunId | None
+    starts_at: datetime | None
+    local_time: str | None
+    time_zone: str | None
+
+
+class CampaignChecked(Answer):
+    """Whether it can be sent as it stands, and every fault if not."""
+
+    ready: bool
+    errors: list[FaultShown]
+    links: list[str] = Field(description="The links that are tracked, in order")
+
+
+class TestStarted(Answer):
+    """The test's own run, to watch."""
+
+    run: RunId
+
+
+def shown(campaign: Campaign) -> CampaignShown:
+    """Return what the API shows of a campaign."""
+    fields = campaign.fields
+    return CampaignShown(
+        id=campaign.campaign_id,
+        name=fields.name,
+        sender=fields.sender_id,
+        template=fields.template_id,
+        audience=Audience.model_validate(dict(fields.audience)),
+        weight=fields.weight,
+        rate_per_hour=fields.rate_per_hour,
+        tracking=Tracking(opens=fields.track_opens, clicks=fields.track_clicks),
+        resend_uncertain=fields.resend_uncertain,
+        state=campaign.state,
+        created_at=campaign.created_at,
+        updated_at=campaign.updated_at,
+        run=campaign.run_id,
+        starts_at=campaign.starts_at,
+        local_time=campaign.local_time,
+        time_zone=campaign.time_zone,
+    )
+
+
+def checked(check: CampaignCheck) -> CampaignChecked:
+    """Return what the API shows of a check."""
+    return CampaignChecked(
+        ready=not check.faults,
+        errors=[FaultShown(pointer=fault.pointer, code=fault.code, detail=fault.detail) for fault in check.faults],
+        links=list(check.links),
+    )
+
+
+def _stored(audience: Audience) -> dict[str, Any]:
+    # As sent, ids with their kinds in front, without what is empty.
+    document = audience.model_dump(mode="json", exclude_none=True)
+    document["exclude"] = {name: ids for name, ids in document["exclude"].items() if ids}
+    return {name: part for name, part in document.items() if part}

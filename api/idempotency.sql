@@ -1,0 +1,25 @@
+-- name: claim
+-- One statement decides among racers. A row is taken over once it is a day old, or when its first request has had no
+-- answer for a minute: no request may work that long without renewing, so its process is dead.
+INSERT INTO idempotency (account_id, key, fingerprint) VALUES ($1, $2, $3)
+ON CONFLICT (account_id, key) DO UPDATE
+SET fingerprint = excluded.fingerprint, status = NULL, headers = NULL, body = NULL, created_at = app.now()
+WHERE idempotency.created_at < app.now() - interval '24 hours'
+   OR idempotency.status IS NULL AND idempotency.created_at < app.now() - interval '60 seconds'
+RETURNING created_at;
+
+-- name: find
+SELECT fingerprint, status, headers, body FROM idempotency WHERE account_id = $1 AND key = $2;
+
+-- name: renew
+-- created_at is the fence: whoever was taken over no longer finds its row.
+UPDATE idempotency SET created_at = app.now()
+WHERE account_id = $1 AND key = $2 AND created_at = $3 AND status IS NULL
+RETURNING created_at;
+
+-- name: keep
+UPDATE idempotency SET fingerprint = $4, status = $5, headers = $6, body = $7
+WHERE account_id = $1 AND key = $2 AND created_at = $3 AND status IS NULL;
+
+-- name: release
+DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND created_at = $3 AND status IS NULL;

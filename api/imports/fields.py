@@ -1,0 +1,50 @@
+"""The parts of an upload beside the file: read, and every fault named at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from core.errors import Fault, InvalidInput
+
+OPTIONS = ("encoding", "delimiter", "mode", "time_zone", "groups", "consent_at")
+"""Parts that members/imports/options.py judges; `groups` is a JSON list."""
+FIELDS = ("mapping", "consent_source", *OPTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an upload says of its file."""
+
+    mapping: dict[str, str]
+    consent_source: str
+    options: dict[str, Any]
+
+
+def read_fields(fields: Mapping[str, str], *, has_file: bool) -> Told:
+    """Return what the parts say; raise InvalidInput with every fault."""
+    faults = []
+    mapping = _json(fields.get("mapping") or "{}")
+    if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
+        fault = 'A JSON object: email or an attribute by column title, such as {"メール": "email"}'
+        faults.append(Fault("/mapping", "not-a-mapping", fault))
+    options: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
+    if "groups" in options:
+        options["groups"] = _json(options["groups"])
+        if not isinstance(options["groups"], list):
+            faults.append(Fault("/groups", "not-a-list", "A JSON list of group ids"))
+    if not has_file:
+        faults.append(Fault("/file", "missing", "The part file is missing or empty"))
+    if not fields.get("consent_source") and options.get("mode") != "update":
+        faults.append(Fault("/consent_source", "missing", "Say where the members of the file consented"))
+    if faults:
+        raise InvalidInput("The upload can't be imported", faults)
+    return Told(mapping, fields.get("consent_source", ""), options)
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

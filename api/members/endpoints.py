@@ -1,0 +1,134 @@
+"""/v1/members: people, what is known of them, and what they consented to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response, status
+
+from api import revisions
+from api.auth import By, Caller, Requires
+from api.members.schemas import (
+    ConsentGiven,
+    ConsentsShown,
+    MemberChange,
+    MemberSearch,
+    MemberShown,
+    MembersPage,
+    NewMember,
+    shown,
+    shown_consents,
+)
+from api.pagination import Listed
+from api.revisions import IfMatch
+from api.route import Route
+from api.services import From, Services
+from api.values import MemberPath
+from core import ids
+from core.clock import Clock
+from core.errors import Fault, NotFound
+from members.errors import AddressTaken, BadAddress, Suppressed
+from members.member import Consent
+
+router = APIRouter(prefix="/v1/members", tags=["members"], route_class=Route)
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, dependencies=[Requires("members:write")])
+async def create_member(body: NewMember, response: Response, by: By, services: From) -> MemberShown:
+    """Create a member."""
+    with _at_email():
+        made = await services.members.create(
+            by.account_id,
+            body.email,
+            body.attributes,
+            consent=_consent(body.consent, services.clock),
+            groups=body.groups,
+        )
+    response.headers["Location"] = f"/v1/members/{ids.encode('mem', made.member_id)}"
+    revisions.tag(response, made.revision)
+    return shown(made, await _visible(by, services))
+
+
+@router.get("", dependencies=[Requires("members:list", "members:read")])
+async def list_members(page: Annotated[MembersPage, Query()], by: By, services: From) -> Listed[MemberShown]:
+    """List members, oldest first; personal fields are masked without `members:read`."""
+    found = await services.members.list(by.account_id, after=page.after, limit=page.limit, status=page.status)
+    visible = await _visible(by, services)
+    following = None if found.next is None else ids.encode("cur", found.next)
+    return Listed(items=[shown(member, visible) for member in found.items], next=following)
+
+
+@router.post("/search", dependencies=[Requires("members:read")])
+async def search_members(body: MemberSearch, by: By, services: From) -> Listed[MemberShown]:
+    """Find a member by exact address: one item, or none."""
+    with _at_email():
+        try:
+            found = [await services.members.by_address(by.account_id, body.email)]
+        except NotFound:
+            found = []
+    return Listed(items=[shown(member, None) for member in found])
+
+
+@router.get("/{member_id}", dependencies=[Requires("members:list", "members:read")])
+async def get_member(member_id: MemberPath, response: Response, by: By, services: From) -> MemberShown:
+    """Read a member; personal fields are masked without `members:read`."""
+    member = await services.members.get(by.account_id, member_id)
+    revisions.tag(response, member.revision)
+    return shown(member, await _visible(by, services))
+
+
+@router.patch("/{member_id}", dependencies=[Requires("members:write")])
+async def change_member(
+    member_id: MemberPath, revision: IfMatch, body: MemberChange, response: Response, by: By, services: From
+) -> MemberShown:
+    """Change a member, record a consent, or end it. What runs already stops for a member who withdraws."""
+    with _at_email():
+        changed = await services.members.change(
+            by.account_id,
+            member_id,
+            revision,
+            address=body.email,
+            values=body.attributes,
+            groups=body.groups,
+            consent=_consent(body.consent, services.clock),
+            withdrawn_by=body.withdrawn_by,
+        )
+    if body.withdrawn_by is not None:
+        await services.stops.stop(by.account_id, member_id, "unsubscribed")
+    revisions.tag(response, changed.revision)
+    return shown(changed, await _visible(by, services))
+
+
+@router.get("/{member_id}/consents", dependencies=[Requires("members:read")])
+async def list_consents(member_id: MemberPath, by: By, services: From) -> ConsentsShown:
+    """Read a member's consent ledger."""
+    await services.members.get(by.account_id, member_id)
+    return shown_consents(await services.members.consents(by.account_id, member_id))
+
+
+@router.post("/{member_id}/erase", status_code=status.HTTP_204_NO_CONTENT, dependencies=[Requires("members:erase")])
+async def erase_member(member_id: MemberPath, by: By, services: From) -> None:
+    """Erase a member for good: older backups hold nothing readable of them. The address stays suppressed, by hash."""
+    await services.members.erase(by.account_id, member_id)
+    await services.stops.stop(by.account_id, member_id, "erased")
+
+
+async def _visible(by: Caller, services: Services) -> frozenset[str] | None:
+    if by.may("members:read"):
+        return None
+    attributes = await services.attributes.list(by.account_id)
+    return frozenset(attribute.name for attribute in attributes if attribute.protection == "open")
+
+
+def _consent(given: ConsentGiven | None, clock: Clock) -> Consent | None:
+    return None if given is None else Consent(given.source, given.given_at or clock.now())
+
+
+@contextmanager
+def _at_email() -> Iterator[None]:
+    """Point what is said of an address at the field that holds it."""
+    try:
+        yield
+    except (BadAddress, AddressTaken, Suppressed) as error:
+        error.faults = error.faults or (Fault("/email", error.code, error.detail),)
+        raise

@@ -1,0 +1,69 @@
+"""The two pages that need no key: the API's description as OpenAPI, and the same for people, without any script."""
+
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+
+from api import problems
+from api.scopes import SCOPES
+from core.errors import TodokuError
+
+OPENAPI = "/v1/openapi.json"
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Todoku: REST reference</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+code {{ background: #f3f3f0; padding: .1em .3em; border-radius: 3px }}
+td, th {{ text-align: left; vertical-align: top; padding: .3em 1em .3em 0; border-bottom: 1px solid #ddd }}
+table {{ border-collapse: collapse; width: 100% }}
+</style>
+<h1>Todoku: REST reference</h1>
+<p>The whole description, with schemas and examples: <a href="{openapi}">{openapi}</a>.</p>
+<h2>Resources</h2><table><tr><th>Request<th>What it does<th>Scope</tr>{operations}</table>
+<h2>Scopes</h2><table>{scopes}</table>
+<h2>Problems</h2><p>Every error is <code>application/problem+json</code>; its <code>type</code> leads here.</p>
+<table><tr><th>Type<th>Status<th>Meaning</tr>{problems}</table>
+</html>
+"""
+
+
+def add_to(app: FastAPI, describe: Callable[[], dict[str, Any]]) -> None:
+    """Serve both pages."""
+
+    async def openapi(_: Request) -> Response:
+        return Response(orjson.dumps(describe()), media_type="application/json")
+
+    async def reference(_: Request) -> Response:
+        return HTMLResponse(page(describe()))
+
+    app.add_route(OPENAPI, openapi, include_in_schema=False)
+    app.add_route(problems.REFERENCE, reference, include_in_schema=False)
+
+
+def page(document: dict[str, Any]) -> str:
+    """Return the reference of an OpenAPI document as HTML."""
+    operations = "".join(
+        f"<tr><td><code>{escape(method.upper())} {escape(path)}</code><td>{escape(operation['summary'])}"
+        f"<td>{escape(' or '.join(operation.get('x-scopes', [])))}</tr>"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    )
+    scopes = "".join(f"<tr><td><code>{scope}</code><td>{escape(what)}</tr>" for scope, what in SCOPES.items())
+    kinds = "".join(
+        f'<tr id="{kind.code}"><td><code>{kind.code}</code><td>{problems.status_of(kind)}<td>{escape(kind.title)}</tr>'
+        for kind in sorted(set(_kinds(TodokuError)), key=lambda kind: (problems.status_of(kind), kind.code))
+    )
+    return _PAGE.format(openapi=OPENAPI, operations=operations, scopes=scopes, problems=kinds)
+
+
+def _kinds(kind: type[TodokuError]) -> Iterator[type[TodokuError]]:
+    if "code" in vars(kind):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)

@@ -1,0 +1,64 @@
+"""What the API stands on: the stores of the packages below, made by deploy/wiring.py and handed to create_app."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from api.idempotency import IdempotencyStore
+from api.imports.jobs import ImportJobs
+from api.keys import KeyStore
+from api.members.stops import StopStore
+from core.clock import Clock
+from core.ids import IdSource
+from delivery.senders import SenderStore
+from delivery.templates import TemplateStore
+from members.attributes import AttributeStore
+from members.groups import GroupStore
+from members.imports.store import ImportStore
+from members.members import MemberStore
+from members.segments import SegmentStore
+from members.suppressions import SuppressionStore
+from members.vault import Vault
+from scheduler.campaigns.store import CampaignStore
+from scheduler.runs import RunStore
+from tracking.reports import ReportStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The stores, one each. All of them take the account first, so that none can be asked for another's."""
+
+    clock: Clock
+    new_id: IdSource
+    import_max_bytes: int
+    keys: KeyStore
+    idempotency: IdempotencyStore
+    attributes: AttributeStore
+    members: MemberStore
+    vault: Vault
+    stops: StopStore
+    groups: GroupStore
+    imports: ImportStore
+    jobs: ImportJobs
+    segments: SegmentStore
+    suppressions: SuppressionStore
+    senders: SenderStore
+    templates: TemplateStore
+    campaigns: CampaignStore
+    runs: RunStore
+    reports: ReportStore
+
+    async def attribute_names(self, account_id: UUID) -> list[str]:
+        """Return the names that the account's templates may use."""
+        return [attribute.name for attribute in await self.attributes.list(account_id)]
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that serves this request."""
+    return cast("Services", request.app.state.services)
+
+
+From = Annotated[Services, Depends(services_of)]
+"""The services, as an endpoint's argument."""

@@ -1,0 +1,184 @@
+"""All settings: the only place that reads the environment.
+
+Each is `TODOKU_<NAME>` in the environment or `<name>` in the TOML file that TODOKU_CONFIG names; the environment wins.
+A wrong or unknown value stops the start with its name and the reason.
+"""
+
+import os
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from core.errors import ConfigurationError, Fault
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class RelaySettings(BaseModel):
+    """A mail server that takes all our mail. `weight` is its share among several."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str
+    port: Port = 25
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: Literal["none", "starttls", "starttls-required", "tls"] = "starttls"
+    ca_file: Path | None = None
+    connections: int = Field(10, ge=1, le=1000)
+    messages_per_connection: int = Field(1000, ge=1)
+    weight: int = Field(1, ge=1, le=1000)
+
+
+def _default_data_dir() -> Path:
+    # As root Postgres runs under another user, who must be able to reach the directory: not below /root.
+    if os.geteuid() == 0:
+        return Path("/var/lib/todoku")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "todoku"
+
+
+class Settings(BaseSettings):
+    """Settings of every process; each reads those that concern it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TODOKU_", env_nested_delimiter="__", extra="forbid", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # Databases. None: the embedded Postgres. A DSN names one role; see docs/reference/settings.md.
+    main_owner_dsn: SecretStr | None = None
+    main_dsn: SecretStr | None = None
+    main_tracker_dsn: SecretStr | None = None
+    members_owner_dsn: SecretStr | None = None
+    members_dsn: SecretStr | None = None
+    members_stops_dsn: SecretStr | None = None
+    postgres_port: Port = 0
+
+    kek_file: Path | None = None
+    link_key_file: Path | None = None
+
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8080
+    tracker_host: str = "127.0.0.1"
+    tracker_port: Port = 8081
+    tracker_url: str = ""
+    mailbox_smtp_port: Port = 8025
+    mailbox_http_port: Port = 8082
+    mailbox_bytes: int = Field(1_000_000_000, ge=64_000_000)
+    metrics_port: Port = 9400
+
+    return_path_domain: str = "bounces.localhost"
+    ehlo_name: str = "localhost"
+    relays: tuple[RelaySettings, ...] = ()
+
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    retry_first: Seconds = 300
+    retry_cap: Seconds = 4 * 3600
+    retry_for: Seconds = 72 * 3600
+    worker_lease: Seconds = 45
+    worker_beat: Seconds = 10
+    final_dot_timeout: Seconds = 60
+    slice_seconds: Seconds = 30
+
+    audience_lead: Seconds = 600
+    audience_slice: int = Field(100_000, ge=100, le=1_000_000)
+
+    import_max_bytes: int = Field(2_000_000_000, ge=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the TOML file."""
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        file = os.environ.get("TODOKU_CONFIG")
+        return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file else sources
+
+    @field_validator("tracker_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        if not value:
+            return value
+        url = urlsplit(value)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+            raise ValueError("must be a URL such as https://click.example.jp")
+        if url.scheme == "http" and not _is_loopback(url.hostname):
+            raise ValueError("must be https: plain http is for loopback only")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _leases_outlive_beats(self) -> "Settings":
+        if self.worker_lease < 3 * self.worker_beat:
+            raise ValueError("worker_lease must be at least three times worker_beat")
+        return self
+
+    @cached_property
+    def public_tracker_url(self) -> str:
+        """Where links in mails lead: `tracker_url`, or the tracker's own loopback address."""
+        return self.tracker_url or f"http://{self.tracker_host}:{self.tracker_port}"
+
+    @property
+    def kek_path(self) -> Path:
+        """The file of the key-encryption key."""
+        return self.kek_file or self.data_dir / "keys" / "kek"
+
+    @property
+    def link_key_path(self) -> Path:
+        """The file of the link-signing keys."""
+        return self.link_key_file or self.data_dir / "keys" / "links"
+
+    @property
+    def journal_dir(self) -> Path:
+        """Where workers keep their journals; it must outlive a restart of the process."""
+        return self.data_dir / "journal"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings; raise ConfigurationError that names each wrong one and why, never its value."""
+    known = {f"TODOKU_{name.upper()}" for name in Settings.model_fields} | {"TODOKU_CONFIG"}
+    strangers = sorted(
+        name for name in os.environ if name.startswith("TODOKU_") and name.partition("__")[0] not in known
+    )
+    if strangers:
+        raise ConfigurationError(f"Unknown settings in the environment: {', '.join(strangers)}")
+    file = os.environ.get("TODOKU_CONFIG")
+    if file and not Path(file).is_file():
+        raise ConfigurationError("TODOKU_CONFIG names a file that is not there")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = [
+            Fault("/" + "/".join(map(str, item["loc"])), item["type"], item["msg"])
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        said = "; ".join(f"{fault.pointer[1:].replace('/', '.') or 'settings'}: {fault.detail}" for fault in faults)
+        raise ConfigurationError(f"Wrong settings: {said}", faults) from None
+    except ValueError as error:
+        raise ConfigurationError(f"The settings can't be read: {error}") from None
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return this process's environment, for children: search paths, locale, certificates."""
+    return dict(os.environ)

@@ -1,0 +1,105 @@
+"""Signed, versioned tokens for what comes back: opens, clicks, unsubscribes, bounces.
+
+A token names a delivery (run and sequence number) and a slot of it, nothing personal. All the tokens of one
+message are cut from one keyed extendable output (SHAKE256 keyed by a fixed-length prefix, FIPS 202; the sponge
+admits no length extension), because twenty MACs a message cost as much as rendering it. Slot n's tag is the n-th
+13 bytes (104 bits) of that output, so a changed slot, run, sequence number or version fails.
+"""
+
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import shake_256
+from hmac import compare_digest
+from uuid import UUID
+
+from core.errors import ConfigurationError, Tampered
+
+SLOT_OPEN = 0
+SLOT_UNSUBSCRIBE = 1
+SLOT_RETURN_PATH = 2
+SLOT_LINK = 16
+"""Link n of a message (from 0) has the slot SLOT_LINK + n."""
+
+MAX_LINKS = 500
+KEY_BYTES = 32
+
+_TAG = 13
+_RETURN_PATH_TAG = 9
+_TOKEN_CHARS = 48
+_RETURN_PATH_CHARS = 48
+_HEAD = 21
+
+
+@dataclass(frozen=True, slots=True)
+class TokenContent:
+    """What an authentic token names."""
+
+    run_id: UUID
+    seq: int
+    slot: int
+
+
+class LinkSigner:
+    """Mints and opens tokens. `keys` maps a version (0 to 255) to 32 secret bytes; `primary` mints, all open."""
+
+    def __init__(self, keys: Mapping[int, bytes], primary: int) -> None:
+        if primary not in keys:
+            raise ConfigurationError("The primary link-signing key is missing")
+        if any(len(key) != KEY_BYTES for key in keys.values()):
+            raise ConfigurationError(f"A link-signing key must be {KEY_BYTES} bytes")
+        self._keys = {version: b"todoku link v1\0\0" + key for version, key in keys.items()}
+        self._primary = primary
+
+    def mint(self, run_id: UUID, seq: int, slots: Sequence[int]) -> list[str]:
+        """Return a token of 48 URL-safe characters for each of `slots` (RFC 4648 section 5, no padding)."""
+        head = bytes((self._primary,)) + run_id.bytes + seq.to_bytes(4, "big")
+        stream = shake_256(self._keys[self._primary] + head).digest((max(slots) + 1) * _TAG)
+        # 21 bytes are 28 characters exactly, so the head is encoded once for all slots.
+        prefix = urlsafe_b64encode(head)
+        return [
+            (prefix + urlsafe_b64encode(slot.to_bytes(2, "big") + stream[slot * _TAG : slot * _TAG + _TAG])).decode()
+            for slot in slots
+        ]
+
+    def open(self, token: str) -> TokenContent:
+        """Return what an authentic token names; raise Tampered for any other text."""
+        if len(token) != _TOKEN_CHARS:
+            raise Tampered
+        try:
+            raw = urlsafe_b64decode(token.encode("ascii"))
+        except ValueError as error:
+            raise Tampered from error
+        # urlsafe_b64decode drops foreign characters silently: only the canonical spelling is ours.
+        if urlsafe_b64encode(raw).decode() != token:
+            raise Tampered
+        head, slot = raw[:_HEAD], int.from_bytes(raw[_HEAD : _HEAD + 2], "big")
+        if slot >= SLOT_LINK + MAX_LINKS or head[0] not in self._keys:
+            raise Tampered
+        if not compare_digest(self._tag(head, slot, _TAG), raw[_HEAD + 2 :]):
+            raise Tampered
+        return TokenContent(UUID(bytes=head[1:17]), int.from_bytes(head[17:21], "big"), slot)
+
+    def mint_return_path(self, run_id: UUID, seq: int) -> str:
+        """Return 48 lower-case characters for a return path's local part, where case may be lost on the way."""
+        head = bytes((self._primary,)) + run_id.bytes + seq.to_bytes(4, "big")
+        return b32encode(head + self._tag(head, SLOT_RETURN_PATH, _RETURN_PATH_TAG)).decode().lower()
+
+    def open_return_path(self, token: str) -> TokenContent:
+        """Return the delivery that a return path's token names; raise Tampered for any other text."""
+        if len(token) != _RETURN_PATH_CHARS:
+            raise Tampered
+        try:
+            raw = b32decode(token.encode("ascii"), casefold=True)
+        except ValueError as error:
+            raise Tampered from error
+        head = raw[:_HEAD]
+        if head[0] not in self._keys:
+            raise Tampered
+        if not compare_digest(self._tag(head, SLOT_RETURN_PATH, _RETURN_PATH_TAG), raw[_HEAD:]):
+            raise Tampered
+        return TokenContent(UUID(bytes=head[1:17]), int.from_bytes(head[17:21], "big"), SLOT_RETURN_PATH)
+
+    def _tag(self, head: bytes, slot: int, length: int) -> bytes:
+        stream = shake_256(self._keys[head[0]] + head).digest(slot * _TAG + _TAG)
+        return stream[slot * _TAG : slot * _TAG + length]

@@ -1,0 +1,197 @@
+"""One content version ready to be filled: constant header fields and parts once, per message only what differs.
+
+A message depends on nothing but its content, run, recipient and date: composed again, it is the same to the byte (as
+long as the same link-signing key is primary).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from uuid import UUID
+
+import orjson
+
+from core.errors import ConfigurationError
+from core.tokens import SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
+from delivery.compose import headers
+from delivery.compose.addresses import written
+from delivery.compose.assemble import FIRST_LINK, OPEN, UNSUBSCRIBE, Assembled, assemble
+from delivery.compose.content import Content
+from delivery.compose.errors import RenderFailed
+from delivery.compose.mime import Body
+from delivery.compose.render import one_line
+from delivery.dkim import DkimSigner
+from delivery.envelope import Envelope
+
+__all__ = ["CompiledContent", "Envelope", "Recipient", "compile_content"]
+
+MAX_NAME = 200
+"""Characters of a display name; what is over is cut."""
+
+_MAX_FIELD = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One member as a message needs it. `values` are by attribute; `name`, if there, is shown in To."""
+
+    seq: int
+    member_id: UUID
+    address: str
+    values: Mapping[str, object]
+
+
+class CompiledContent:
+    """Made by `compile_content`; `links` are the tracked targets, link n under the token slot SLOT_LINK + n."""
+
+    def __init__(
+        self,
+        content: Content,
+        parts: Assembled,
+        *,
+        run_id: UUID,
+        tracker_url: str,
+        return_path_domain: str,
+        signer: LinkSigner,
+        dkim: DkimSigner | None,
+        fixed: list[tuple[bytes, bytes]],
+    ) -> None:
+        self.links = parts.links
+        self._parts = parts
+        self._run_id = run_id
+        self._domain = _sender_address(f"postmaster@{content.sender.domain}").partition("@")[2]
+        self._tracker_url = tracker_url
+        self._return_path_domain = return_path_domain
+        self._signer = signer
+        self._dkim = dkim
+        self._fixed = fixed
+        self._fixed_block = b"".join(name + b": " + value + b"\r\n" for name, value in fixed)
+        self._slots = [0] * (FIRST_LINK + len(self.links))
+        self._slots[OPEN], self._slots[UNSUBSCRIBE] = SLOT_OPEN, SLOT_UNSUBSCRIBE
+        self._slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
+        seed = run_id.bytes + orjson.dumps(content.to_json())
+        self._body = Body(seed, has_html=parts.html is not None)
+        constant = parts.subject.constant
+        self._subject = None if constant is None else _subject(constant.decode())
+
+    def compose(self, recipient: Recipient, *, date: datetime) -> Envelope:
+        """Return the finished, signed message for one recipient. `date` is aware: the time of the first attempt.
+
+        Raises RenderFailed when this member's values or address don't allow it; no other message is touched.
+        """
+        address = written(recipient.address)
+        tokens = self._signer.mint(self._run_id, recipient.seq, self._slots)
+        unsubscribe_url = f"{self._tracker_url}/u/{tokens[UNSUBSCRIBE]}"
+        fields, body = self._body_of(recipient, tokens, unsubscribe_url)
+        returns = self._signer.mint_return_path(self._run_id, recipient.seq)
+        name = one_line(str(recipient.values.get("name") or "")[:MAX_NAME])
+        subject = self._subject
+        if subject is None:
+            subject = _subject(self._parts.subject.render(recipient.values, tokens, unsubscribe_url).decode())
+        mailto = f"<mailto:u+{returns}@{self._return_path_domain}>"
+        varying = [
+            (b"To", headers.mailbox(name, address, name="To")),
+            (b"Subject", subject),
+            (b"Date", _date(date)),
+            (b"Message-ID", self._message_id(recipient.seq)),
+            (b"List-Unsubscribe", f"<{unsubscribe_url}>,\r\n {mailto}".encode("ascii")),
+            *fields,
+        ]
+        head = self._fixed_block + b"".join([name + b": " + value + b"\r\n" for name, value in varying])
+        signature = self._dkim.sign([*self._fixed, *varying], body) if self._dkim else b""
+        return Envelope(
+            return_path=f"b+{returns}@{self._return_path_domain}",
+            recipient=address,
+            message=b"".join((signature, head, b"\r\n", body)),
+            smtputf8=not address.isascii(),
+        )
+
+    def _body_of(
+        self, recipient: Recipient, tokens: list[str], unsubscribe_url: str
+    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Return the header fields that describe the body, and the body."""
+        text = self._parts.text.render(recipient.values, tokens, unsubscribe_url)
+        multipart = self._body.content_type()
+        if multipart is not None and self._parts.html is not None:
+            html = self._parts.html.render(recipient.values, tokens, unsubscribe_url)
+            return [(b"Content-Type", multipart)], self._body.multipart(text, html)
+        encoding, _, encoded = self._body.encode(text)
+        described = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Content-Transfer-Encoding", encoding)]
+        return described, encoded
+
+    def _message_id(self, seq: int) -> bytes:
+        # Not a signed token: those change with the key, and this must not between two attempts. The run's id,
+        # which is no part of the mail, keeps it from being guessed.
+        opaque = blake2b(self._run_id.bytes + seq.to_bytes(8, "big"), digest_size=18, person=b"message-id").hexdigest()
+        return f"<{opaque}@{self._domain}>".encode("ascii")
+
+
+def compile_content(
+    content: Content,
+    *,
+    run_id: UUID,
+    tracker_url: str,
+    return_path_domain: str,
+    signer: LinkSigner,
+    dkim: DkimSigner | None,
+    list_id: str,
+    feedback_id: str,
+    direct: bool = True,
+) -> CompiledContent:
+    """Return `content` compiled for a run.
+
+    `tracker_url` has no slash at its end; `list_id` is a domain-like name (`news.example.jp`, RFC 2919);
+    `feedback_id` is Google's `a:b:c:SenderId`, nothing personal in it. `direct=False` is for tests.
+    Raises InvalidTemplate, and ConfigurationError for a setting that no header field can hold.
+    """
+    for setting in (tracker_url, return_path_domain, list_id, feedback_id):
+        if not setting.isascii() or not setting.isprintable() or " " in setting or len(setting) > _MAX_FIELD:
+            raise ConfigurationError("A tracker URL, domain, list id or feedback id can't stand in a header field")
+    return CompiledContent(
+        content,
+        assemble(content, tracker_url=tracker_url, direct=direct),
+        run_id=run_id,
+        tracker_url=tracker_url,
+        return_path_domain=return_path_domain,
+        signer=signer,
+        dkim=dkim,
+        fixed=_fixed_fields(content, list_id=list_id, feedback_id=feedback_id),
+    )
+
+
+def _fixed_fields(content: Content, *, list_id: str, feedback_id: str) -> list[tuple[bytes, bytes]]:
+    sender = content.sender
+    address, reply_to = _sender_address(sender.address), sender.reply_to and _sender_address(sender.reply_to)
+    fields = [
+        (b"From", headers.mailbox(one_line(sender.name), address, name="From")),
+        (b"MIME-Version", b"1.0"),
+        (b"List-Id", f"<{list_id}>".encode()),
+        (b"List-Unsubscribe-Post", b"List-Unsubscribe=One-Click"),
+        (b"Feedback-ID", feedback_id.encode()),
+        (b"Precedence", b"bulk"),
+    ]
+    if reply_to:
+        fields.append((b"Reply-To", reply_to.encode()))
+    return fields
+
+
+def _sender_address(address: str) -> str:
+    try:
+        spec = written(address)
+    except RenderFailed:
+        spec = ""
+    # One beyond ASCII would ask for SMTPUTF8 on the way to every recipient.
+    if not spec or not spec.isascii():
+        raise ConfigurationError("The sender's address can't be written in a mail")
+    return spec
+
+
+def _subject(text: str) -> bytes:
+    return headers.unstructured(text.strip(), name="Subject")
+
+
+@lru_cache(maxsize=64)
+def _date(at: datetime) -> bytes:
+    return headers.date(at)

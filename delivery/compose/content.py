@@ -1,0 +1,56 @@
+"""What a campaign's content is once it is frozen: texts that are templates, who sends, what is tracked.
+
+Values only. They are stored as one JSON document with the run, so that an edit in mid-run changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends, and what the law wants said about it in every mail.
+
+    `postal_address` and `contact` are shown in the footer; `domain` is the one that signs and that Message-IDs bear.
+    """
+
+    name: str
+    address: str
+    reply_to: str | None
+    postal_address: str
+    contact: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One immutable version of what is sent.
+
+    `subject`, `preheader`, `html` and `text` are templates in the closed language of `language.py`; `attributes` are
+    the names that they may use. An empty `text` is derived from `html`; an empty `html` makes a plain text mail.
+    """
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    sender: Sender
+    track_opens: bool
+    track_clicks: bool
+    attributes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON document that `from_json` reads back."""
+        return {**asdict(self), "attributes": list(self.attributes)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Content":
+        """Return the content that a document of `to_json` describes."""
+        return cls(
+            **{
+                **document,
+                "sender": Sender(**document["sender"]),
+                "attributes": tuple(document["attributes"]),
+            }
+        )

@@ -1,0 +1,2 @@
+-- name: content_of_run
+SELECT c.body, r.campaign_id FROM run r JOIN content c USING (content_id) WHERE r.run_id = $1;

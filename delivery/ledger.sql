@@ -1,0 +1,92 @@
+-- name: intend
+-- $1 owner; arrays by position: $2 run, $3 seq, $4 try, $5 member, $6 chunk, $7 epoch. Committed before DATA.
+-- Our worker row and the runs' rows are locked FOR SHARE: reaping, pausing and cancelling update those rows, so they
+-- either wait for this statement or are seen by it. While our row is not reaped our chunks are ours (only recovery
+-- takes them, and it reaps), so chunks need no lookup. Members with a stop are left out and recorded as omitted.
+-- May be repeated after a lost answer: an intent that stands already as ours is granted.
+-- Returns only what is refused: position (from 1) and why.
+WITH me AS MATERIALIZED (
+         SELECT owner FROM worker WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) FOR SHARE),
+     asked AS MATERIALIZED (
+         SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::uuid[], $6::bigint[], $7::int[])
+             WITH ORDINALITY AS a (run_id, seq, try, member_id, chunk_id, epoch, position)),
+     open_run AS MATERIALIZED (
+         SELECT run_id, account_id FROM run
+         WHERE run_id IN (SELECT DISTINCT run_id FROM asked) AND state = 'running' FOR SHARE),
+     stopped AS MATERIALIZED (
+         SELECT a.position, a.run_id, a.seq, s.reason
+         FROM asked a JOIN open_run o USING (run_id)
+         JOIN stop s ON s.account_id = o.account_id AND s.member_id = a.member_id AND s.scope = 'all'),
+     granted AS (
+         INSERT INTO intent (run_id, seq, try, epoch, chunk_id, owner, at)
+         SELECT a.run_id, a.seq, a.try, a.epoch, a.chunk_id, me.owner, (SELECT app.now())
+         FROM asked a JOIN open_run o USING (run_id) CROSS JOIN me
+         WHERE a.position NOT IN (SELECT position FROM stopped)
+         ON CONFLICT DO NOTHING
+         RETURNING run_id, seq, try),
+     omitted AS (
+         INSERT INTO omission (run_id, seq, reason, at)
+         SELECT s.run_id, s.seq, s.reason, (SELECT app.now()) FROM stopped s CROSS JOIN me
+         ON CONFLICT DO NOTHING
+         RETURNING run_id, reason),
+     counted AS (
+         INSERT INTO tally_delta (run_id, kind, detail, total, people)
+         SELECT run_id, 'suppressed', reason, count(*), 0 FROM omitted GROUP BY run_id, reason),
+     refused AS (
+         SELECT a.position,
+                CASE WHEN NOT EXISTS (SELECT FROM me) THEN 'lost'
+                     WHEN o.run_id IS NULL THEN 'held'
+                     WHEN s.position IS NOT NULL THEN 'stopped'
+                     WHEN g.run_id IS NULL AND NOT EXISTS (
+                         SELECT FROM intent i WHERE i.run_id = a.run_id AND i.seq = a.seq AND i.try = a.try
+                                                AND i.owner = $1) THEN 'taken' END AS why
+         FROM asked a
+         LEFT JOIN open_run o USING (run_id)
+         LEFT JOIN stopped s USING (position)
+         LEFT JOIN granted g ON g.run_id = a.run_id AND g.seq = a.seq AND g.try = a.try)
+SELECT position::int, why FROM refused WHERE why IS NOT NULL;
+
+-- name: record
+-- $1 owner; arrays: $2 run, $3 seq, $4 try, $5 outcome, $6 code, $7 reason, $8 masked detail, $9 age (s), $10 suppress.
+-- Fenced by the intent, not by the lease: a true result is never refused because it is late. A final one replaces
+-- `uncertain` unless a later try or an omission exists; a deferral does not, since the recipient's chunk may be done and
+-- nobody would come back to it. May be repeated after a lost answer. What is suppressed stops in the same transaction.
+WITH given AS MATERIALIZED (
+         SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::smallint[], $7::text[], $8::text[],
+                              $9::float[], $10::bool[])
+             AS g (run_id, seq, try, outcome, code, reason, detail, age, suppress)),
+     kept AS (
+         INSERT INTO result AS r (run_id, seq, try, outcome, code, reason, detail, at)
+         SELECT g.run_id, g.seq, g.try, g.outcome::outcome, g.code, g.reason, g.detail,
+                (SELECT app.now()) - make_interval(secs => g.age)
+         FROM given g JOIN intent i USING (run_id, seq, try) WHERE i.owner = $1
+         ON CONFLICT (run_id, seq, try) DO UPDATE
+             SET outcome = excluded.outcome, code = excluded.code, reason = excluded.reason,
+                 detail = excluded.detail, at = excluded.at
+             WHERE r.outcome = 'uncertain' AND excluded.outcome IN ('accepted', 'failed')
+               AND NOT EXISTS (SELECT FROM intent later WHERE later.run_id = r.run_id AND later.seq = r.seq
+                                                          AND later.try > r.try)
+               AND NOT EXISTS (SELECT FROM omission o WHERE o.run_id = r.run_id AND o.seq = r.seq)
+         RETURNING r.run_id, r.seq, r.try, r.outcome, r.reason),
+     counted AS (
+         INSERT INTO tally_delta (run_id, kind, detail, total, people)
+         SELECT run_id, outcome::text, coalesce(reason, ''), count(*), 0
+         FROM kept WHERE outcome IN ('accepted', 'deferred', 'failed') GROUP BY run_id, outcome, reason),
+     stopped AS (
+         INSERT INTO stop (account_id, member_id, scope, reason, occurred_at)
+         SELECT DISTINCT run.account_id, m.member_id, 'all', 'bounced', (SELECT app.now())
+         FROM given g JOIN kept k USING (run_id, seq, try)
+         JOIN recipient m ON m.run_id = g.run_id AND m.seq = g.seq
+         JOIN run ON run.run_id = g.run_id
+         WHERE g.suppress
+         ON CONFLICT DO NOTHING)
+SELECT count(*) FROM kept;
+
+-- name: omit
+-- Recipients whose member is gone from the vault: erased since the snapshot, or unreadable.
+WITH omitted AS (
+         INSERT INTO omission (run_id, seq, reason, at)
+         SELECT $1, seq, 'erased', app.now() FROM unnest($2::int[]) AS seq
+         ON CONFLICT DO NOTHING RETURNING 1)
+INSERT INTO tally_delta (run_id, kind, detail, total, people)
+SELECT $1, 'suppressed', 'erased', count(*), 0 FROM omitted HAVING count(*) > 0;

@@ -1,0 +1,84 @@
+-- name: claim
+-- $1 owner, $2 pool. Looks for a claimable chunk, not for a lane first: a lane whose chunks are all leased or not yet
+-- due must not starve the others. The lanes are read unlocked, three in order of virtual time; the chunk is locked with
+-- SKIP LOCKED; LIMITs stand in materialized CTEs, since the planner may otherwise run them again and claim more.
+-- The worker's row is locked FOR SHARE: reaping it either waits for this claim or makes it find nothing.
+-- A rated lane may fall two seconds behind before its arrears are forgotten: that evens out the polling.
+WITH me AS MATERIALIZED (
+         SELECT owner FROM worker WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) FOR SHARE),
+     l AS MATERIALIZED (
+         SELECT lane.run_id FROM lane
+         WHERE pool = $2 AND state = 'running' AND next_claim_at <= (SELECT app.now())
+           AND EXISTS (SELECT FROM chunk k WHERE k.run_id = lane.run_id AND k.state = 'ready'
+                                             AND k.not_before <= (SELECT app.now()))
+         ORDER BY vtime LIMIT 3),
+     c AS MATERIALIZED (
+         SELECT k.chunk_id FROM me, l CROSS JOIN LATERAL (
+             SELECT chunk_id FROM chunk
+             WHERE run_id = l.run_id AND state = 'ready' AND not_before <= (SELECT app.now())
+             ORDER BY not_before, chunk_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) k
+         LIMIT 1),
+     k AS (
+         UPDATE chunk SET state = 'leased', owner = $1, epoch = epoch + 1 FROM c WHERE chunk.chunk_id = c.chunk_id
+         RETURNING chunk.*, coalesce(cardinality(seqs), last_seq - first_seq + 1) AS size),
+     v AS (
+         UPDATE lane SET vtime = vtime + k.size::float / weight,
+                next_claim_at = CASE WHEN rate_per_hour IS NULL THEN next_claim_at
+                    ELSE greatest(next_claim_at, app.now() - interval '2 seconds')
+                         + make_interval(secs => k.size * 3600.0 / rate_per_hour) END
+         FROM k WHERE lane.run_id = k.run_id)
+SELECT k.chunk_id, k.run_id, k.first_seq, k.last_seq, k.seqs, k.epoch, k.size,
+       run.account_id, run.content_id, run.kind, run.resend_uncertain
+FROM k JOIN run USING (run_id);
+
+-- name: fresh_recipients
+-- A chunk that nobody held before has no history.
+SELECT seq, member_id FROM recipient WHERE run_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq;
+
+-- name: recipients_with_history
+-- Ages are seconds by the database's clock: a database time is never compared with a local one.
+SELECT r.seq, r.member_id, coalesce(h.tries, 0) AS tries, h.outcome, coalesce(h.deferrals, 0) AS deferrals,
+       coalesce(extract(epoch FROM n.now - h.last_at), 0)::float AS since_last,
+       coalesce(extract(epoch FROM n.now - h.first_at), 0)::float AS since_first,
+       o.seq IS NOT NULL AS omitted
+FROM (SELECT app.now() AS now) n
+CROSS JOIN recipient r
+LEFT JOIN LATERAL (
+    SELECT max(i.try) AS tries, min(i.at) AS first_at, max(s.at) AS last_at,
+           count(*) FILTER (WHERE s.outcome = 'deferred') AS deferrals,
+           (array_agg(s.outcome::text ORDER BY i.try DESC))[1] AS outcome
+    FROM intent i LEFT JOIN result s USING (run_id, seq, try)
+    WHERE i.run_id = $1 AND i.seq = r.seq) h ON true
+LEFT JOIN omission o ON o.run_id = $1 AND o.seq = r.seq
+WHERE r.run_id = $1 AND r.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR r.seq = ANY ($4))
+ORDER BY r.seq;
+
+-- name: end_chunk
+-- $1 owner, $2 chunk, $3 epoch, $4 attempts made; the successors: $5 first, $6 last, $7 seqs as text, $8 delay (s).
+-- Ends the claim and hands on what is left in one fenced step, so that each recipient that is not final is always in
+-- exactly one chunk that is not done. A lane is charged for attempts made: the rest of the claim's charge goes back.
+WITH ended AS (
+         UPDATE chunk SET state = 'done', owner = NULL
+         WHERE chunk_id = $2 AND owner = $1 AND epoch = $3 AND state = 'leased'
+         RETURNING run_id, site_id, coalesce(cardinality(seqs), last_seq - first_seq + 1) AS size),
+     handed AS (
+         INSERT INTO chunk (run_id, first_seq, last_seq, seqs, site_id, not_before)
+         SELECT e.run_id, s.first_seq, s.last_seq, s.seqs::int[], e.site_id,
+                CASE WHEN s.delay <= 0 THEN '-infinity' ELSE app.now() + make_interval(secs => s.delay) END
+         FROM ended e, unnest($5::int[], $6::int[], $7::text[], $8::float[]) AS s (first_seq, last_seq, seqs, delay)),
+     refund AS (
+         UPDATE lane SET vtime = vtime + ($4 - e.size)::float / weight FROM ended e WHERE lane.run_id = e.run_id)
+SELECT (SELECT count(*) FROM ended) AS ended,
+       EXISTS (SELECT FROM chunk WHERE chunk_id = $2 AND epoch = $3 AND state = 'done') AS was_done;
+
+-- name: held_runs
+-- Which of these runs may not be worked on any more.
+SELECT run_id FROM run WHERE run_id = ANY ($1::uuid[]) AND state <> 'running';
+
+-- name: give_back_strays
+-- After a claim whose answer was lost: chunks that are ours in the table and that we do not know of.
+UPDATE chunk SET state = 'ready', owner = NULL
+WHERE owner = $1 AND state = 'leased' AND NOT chunk_id = ANY ($2::bigint[]);
+
+-- name: note_first
+UPDATE run SET first_sent_at = app.now() - make_interval(secs => $2) WHERE run_id = $1 AND first_sent_at IS NULL;

@@ -1,0 +1,54 @@
+"""What a try came to: outcome, reason, and whether the member is to be mailed again at all."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+Outcome: TypeAlias = Literal["accepted", "deferred", "failed", "uncertain", "released"]
+
+
+class Reason(StrEnum):
+    """Why; closed, because reports, metrics and the database count by it."""
+
+    ACCEPTED = "accepted"
+    NO_SUCH_USER = "no_such_user"
+    NO_SUCH_DOMAIN = "no_such_domain"
+    MAILBOX_FULL = "mailbox_full"
+    MAILBOX_DISABLED = "mailbox_disabled"
+    MESSAGE_TOO_LARGE = "message_too_large"
+    THROTTLED = "throttled"
+    GREYLISTED = "greylisted"
+    SPAM = "spam"
+    AUTHENTICATION = "authentication"
+    REPUTATION = "reputation"
+    POLICY = "policy"
+    PROTOCOL = "protocol"
+    UNAVAILABLE = "unavailable"
+    TEMPORARY = "temporary"
+    UNKNOWN = "unknown"
+    # Ours, never read out of a reply:
+    EXPIRED = "expired"
+    CONNECTION_LOST = "connection_lost"
+    UNSENDABLE = "unsendable"
+
+
+GONE = frozenset({Reason.NO_SUCH_USER, Reason.NO_SUCH_DOMAIN})
+"""The only reasons that may suppress a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`suppress` is true only where the outcome is `failed` for a reason in `GONE`."""
+
+    outcome: Outcome
+    reason: Reason
+    suppress: bool = False
+
+
+ACCEPTED = Verdict("accepted", Reason.ACCEPTED)
+EXPIRED = Verdict("failed", Reason.EXPIRED)
+UNSENDABLE = Verdict("failed", Reason.UNSENDABLE)
+# DATA never began: no attempt was made.
+RELEASED = Verdict("released", Reason.CONNECTION_LOST)
+# DATA began and no final reply came: delivered or not, nobody can tell (RFC 1047).
+UNCERTAIN = Verdict("uncertain", Reason.CONNECTION_LOST)

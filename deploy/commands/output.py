@@ -1,0 +1,25 @@
+"""How commands speak: results on standard output, remarks on standard error."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+
+def show(text: str) -> None:
+    """Print a result."""
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """Print a remark that does not belong to the result."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, style="dim", markup=False)
+
+
+def show_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table."""
+    table = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)

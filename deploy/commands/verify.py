@@ -1,0 +1,71 @@
+"""`todoku verify`: proves from the tables that every message is accounted for."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.settings import load
+
+if TYPE_CHECKING:
+    from tracking.verify import RunCheck
+
+
+def verify(
+    run: Annotated[str | None, typer.Argument(help="A run's id (run_…); without one, every run is checked.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Prove that accepted + failed + suppressed + cancelled + uncertain + waiting = snapshot. Exit code 1 if not."""
+    from deploy.commands.output import show  # noqa: PLC0415 - the command line starts without it
+
+    checks = asyncio.run(_verify(run))
+    if json:
+        import orjson  # noqa: PLC0415 - as above
+
+        show(orjson.dumps({"ok": all(check.ok for check in checks), "runs": [_shown(c) for c in checks]}).decode())
+    else:
+        _show(checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+async def _verify(run: str | None) -> "list[RunCheck]":
+    from core import ids  # noqa: PLC0415 - as above
+    from deploy import databases  # noqa: PLC0415
+    from tracking.verify import verify as prove  # noqa: PLC0415
+
+    run_id = None if run is None else ids.decode("run", run)
+    async with databases.reached(load(), "main", process="verify") as main:
+        return await prove(main, run_id)
+
+
+def _shown(check: "RunCheck") -> dict[str, object]:
+    from core import ids  # noqa: PLC0415 - as above
+
+    return {
+        "run": ids.encode("run", check.run_id),
+        "state": check.state,
+        "ok": check.ok,
+        "counts": dict(check.counts),
+        "faults": [{"law": f.law, "count": f.count, "examples": list(f.examples)} for f in check.faults],
+    }
+
+
+def _show(checks: "list[RunCheck]") -> None:
+    from core import ids  # noqa: PLC0415 - as above
+    from deploy.commands.output import show, show_table  # noqa: PLC0415
+    from tracking.verify import CLASSES  # noqa: PLC0415
+
+    names = ("snapshot", *CLASSES)
+    rows = [
+        (
+            ids.encode("run", check.run_id),
+            check.state,
+            *(f"{check.counts[name]:,}" for name in names),
+            "holds" if check.ok else ", ".join(f"{fault.law} ({fault.count})" for fault in check.faults),
+        )
+        for check in checks
+    ]
+    show_table(("run", "state", *names, "identity"), rows)
+    broken = sum(not check.ok for check in checks)
+    show(f"{len(checks)} runs: " + ("the identity holds" if not broken else f"the identity is broken in {broken}"))

@@ -1,0 +1,155 @@
+"""What was done to the campaigns, by the people's own count, and whether the report says the same. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.demo.campaigns import Campaign
+from deploy.demo.people import Person
+
+FIGURES = (
+    *("snapshot", "accepted", "failed", "suppressed", "cancelled", "uncertain", "waiting", "deferred"),
+    *("opens", "unique_opens", "clicks", "unique_clicks", "unsubscribes"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One mail that arrived, and what its recipient did: `received_at` in seconds since 1970.
+
+    `subject` and `name` as the recipient reads them; `signatures` are the valid ones' algorithms, None if nobody
+    looked; `faults` is what went wrong, in words without the address.
+    """
+
+    campaign: str
+    address: str
+    received_at: float
+    subject: str
+    name: str
+    opens: int
+    clicks: tuple[int, ...]
+    unsubscribes: int
+    signatures: frozenset[str] | None
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison: a figure of a campaign, what was done, what the report says."""
+
+    campaign: str
+    figure: str
+    done: Any
+    reported: Any
+
+    @property
+    def equal(self) -> bool:
+        """Whether they are the same."""
+        return bool(self.done == self.reported)
+
+
+@dataclass(slots=True)
+class CampaignLedger:
+    """What was done to one campaign. `out` are those whom the snapshot must leave out, with the reason."""
+
+    campaign: Campaign
+    audience: Mapping[str, Person]
+    out: Mapping[str, str]
+    deferrals: bool
+    received: dict[str, Delivered] = field(default_factory=dict)
+    opens: Counter[str] = field(default_factory=Counter)
+    clicks: Counter[int] = field(default_factory=Counter)
+    clickers: set[str] = field(default_factory=set)
+    link_clickers: set[tuple[int, str]] = field(default_factory=set)
+    unsubscribed: set[str] = field(default_factory=set)
+    faults: Counter[str] = field(default_factory=Counter)
+    signatures: Counter[str] = field(default_factory=Counter)
+    judged: int = 0
+
+    def add(self, mail: Delivered) -> None:
+        """Note a mail; one to a stranger, a second one, or one with wrong words is a fault."""
+        person = self.audience.get(mail.address)
+        if person is None:
+            self.faults["sent to somebody who is not in the audience"] += 1
+        elif mail.address in self.received:
+            self.faults["sent twice"] += 1
+        elif mail.name != person.name or not mail.subject.startswith(f"{person.name} 様、"):
+            self.faults["another's name in it"] += 1
+        self.faults.update(mail.faults)
+        self.received[mail.address] = mail
+        self.opens[mail.address] += mail.opens
+        self.clicks.update(mail.clicks)
+        if mail.clicks:
+            self.clickers.add(mail.address)
+            self.link_clickers.update((link, mail.address) for link in mail.clicks)
+        if mail.unsubscribes:
+            self.unsubscribed.add(mail.address)
+        if mail.signatures is not None:
+            self.judged += 1
+            self.signatures.update(mail.signatures)
+
+    def done(self, left: Iterable[str]) -> dict[str, Any]:
+        """Return the figures as they must be; `left` are all who unsubscribed, from whichever mail.
+
+        Who got nothing has bounced, or had left before his turn came; anyone else is a mail that was lost.
+        """
+        left = frozenset(left)
+        missing = [person for address, person in self.audience.items() if address not in self.received]
+        failed = Counter(person.fate.failure for person in missing if person.fate.failure)
+        suppressed = sum(not person.fate.failure and person.address in left for person in missing)
+        accepted = sum(address in self.audience for address in self.received)
+        return {
+            "snapshot": len(self.audience),
+            "accepted": accepted,
+            "failed": failed.total(),
+            "failed_by_reason": dict(sorted(failed.items())),
+            "suppressed": suppressed,
+            "suppressed_by_reason": {"unsubscribed": suppressed} if suppressed else {},
+            "cancelled": 0,
+            "uncertain": 0,
+            "waiting": 0,
+            "deferred": self._deferred(),
+            "opens": self.opens.total(),
+            "unique_opens": len(+self.opens),
+            "clicks": self.clicks.total(),
+            "unique_clicks": len(self.clickers),
+            "unsubscribes": len(self.unsubscribed),
+        }
+
+    def links(self) -> list[tuple[int, int]]:
+        """Return clicks and people for each link, in order."""
+        people = Counter(link for link, _ in self.link_clickers)
+        return [(self.clicks[number], people[number]) for number in range(len(self.campaign.letter.links))]
+
+    def first_tries(self) -> list[float]:
+        """Return when each mail arrived that the mailbox did not put off before."""
+        return [
+            mail.received_at
+            for address, mail in self.received.items()
+            if address in self.audience and not (self.deferrals and self.audience[address].fate.deferrals)
+        ]
+
+    def _deferred(self) -> int:
+        met = (self.audience[address].fate.deferrals for address in self.received if address in self.audience)
+        return sum(met) if self.deferrals else 0
+
+
+def rate_of(times: Iterable[float]) -> float:
+    """Return events a second from the first to the last; 0 if there is no time between them."""
+    ordered = sorted(times)
+    spent = ordered[-1] - ordered[0] if ordered else 0.0
+    return (len(ordered) - 1) / spent if spent > 0 else 0.0
+
+
+def compare(
+    ledger: CampaignLedger, left: Iterable[str], figures: Mapping[str, Any], links: Sequence[Mapping[str, Any]]
+) -> list[Row]:
+    """Return a row a figure: `figures` and `links` as the report shows them."""
+    name = ledger.campaign.name
+    done = ledger.done(left)
+    rows = [Row(name, figure, value, figures.get(figure)) for figure, value in done.items()]
+    reported = [(link["url"], link["clicks"], link["unique_clicks"]) for link in links]
+    counted = [(url, *counts) for url, counts in zip(ledger.campaign.letter.links, ledger.links(), strict=True)]
+    rows.append(Row(name, "links", counted, reported))
+    return rows

@@ -1,0 +1,132 @@
+"""An installation for the demo alone: a temporary data directory, free ports, and nothing left of it at the end."""
+
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+
+from core.clock import Clock
+from core.errors import ConfigurationError
+from core.settings import Settings, inherited_environment, load
+from deploy.installation import Installation, log_directory
+from deploy.lock import only_one
+from deploy.ports import LOOPBACK, POOLS, metrics_port, worker_metrics_port
+
+RETRY_FIRST, RETRY_CAP = 2.0, 4.0
+"""Seconds: what waits minutes in earnest is seen to come back here."""
+
+_LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running installation and how to reach it."""
+
+    settings: Settings
+    api_key: str
+
+    @property
+    def api_url(self) -> str:
+        """Where the REST API is, without /v1."""
+        return f"http://{self.settings.api_host}:{self.settings.api_port}"
+
+    @property
+    def mailbox_url(self) -> str:
+        """Where the mailbox's page and feed are."""
+        return f"http://{LOOPBACK}:{self.settings.mailbox_http_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which `todoku` commands find this installation."""
+        bare = {name: value for name, value in inherited_environment().items() if not name.startswith("TODOKU_")}
+        return {**bare, "TODOKU_DATA_DIR": str(self.settings.data_dir)}
+
+
+@asynccontextmanager
+async def staged(clock: Clock) -> AsyncIterator[Stage]:
+    """Start everything in a new directory, and stop and remove it at the end, whatever happens in between.
+
+    What goes wrong on the way gets the last lines of the logs as a note (PEP 678). ConfigurationError if a part can't
+    be started.
+    """
+    directory = _make_directory()
+    try:
+        with only_one(directory):
+            installation = Installation(_settings(directory, clock), clock=clock)
+            try:
+                started = await installation.start()
+                yield Stage(started.settings, started.api_key or "")
+            except Exception as error:
+                error.add_note(_last_words(log_directory(installation.settings)))
+                raise
+            finally:
+                await installation.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make_directory() -> Path:
+    directory = Path(mkdtemp(prefix="todoku-demo-"))
+    # As root Postgres runs under another user, who must be able to pass through.
+    directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    return directory
+
+
+def _settings(directory: Path, clock: Clock) -> Settings:
+    return load(
+        data_dir=directory,
+        kek_file=None,
+        link_key_file=None,
+        main_owner_dsn=None,
+        main_dsn=None,
+        main_tracker_dsn=None,
+        members_owner_dsn=None,
+        members_dsn=None,
+        members_stops_dsn=None,
+        relays=(),
+        postgres_port=0,
+        api_host=LOOPBACK,
+        api_port=0,
+        tracker_host=LOOPBACK,
+        tracker_port=0,
+        tracker_url="",
+        mailbox_smtp_port=0,
+        mailbox_http_port=0,
+        metrics_port=_metrics_base(Random(clock.monotonic())),  # noqa: S311 - a port, not a secret
+        retry_first=RETRY_FIRST,
+        retry_cap=RETRY_CAP,
+    )
+
+
+def _metrics_base(random: Random) -> int:
+    """Return a base from which every process finds its port free."""
+    for _ in range(100):
+        base = random.randrange(20_000, 60_000)
+        ports = [metrics_port(base, process) for process in ("api", "tracker", "scheduler", "mailbox")]
+        ports += [worker_metrics_port(base, pool, slot) for pool in POOLS for slot in range(4)]
+        if all(map(_is_free, ports)):
+            return base
+    raise ConfigurationError("No free ports were found for the metrics")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def _last_words(directory: Path) -> str:
+    """Return the last lines of each log."""
+    parts = []
+    for path in sorted(directory.glob("*.log")):
+        lines = path.read_text(errors="replace").splitlines()[-_LINES:]
+        parts.append("\n".join([f"--- {path.name}", *lines]))
+    return "\n".join(parts) or "There are no logs yet"

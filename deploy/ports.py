@@ -1,0 +1,46 @@
+"""Which loopback port each process serves its metrics on: TODOKU_METRICS_PORT plus an offset.
+
+| process | offset |
+| --- | --- |
+| api, tracker, scheduler, mailbox | 0, 1, 2, 3 |
+| worker of the pool `bulk`, slot 0 to 255 | 10 + slot |
+| worker of the pool `fast`, slot 0 to 9 | 270 + slot |
+| worker of the pool `jobs`, slot 0 to 9 | 280 + slot |
+"""
+
+import socket
+
+from core.errors import ConfigurationError
+
+LOOPBACK = "127.0.0.1"
+_HIGHEST = 65535
+_PROCESSES = {"api": 0, "tracker": 1, "scheduler": 2, "mailbox": 3}
+_POOLS = {"bulk": (10, 256), "fast": (270, 10), "jobs": (280, 10)}
+
+POOLS = tuple(_POOLS)
+
+
+def metrics_port(base: int, process: str) -> int:
+    """Return the metrics port of a process that is alone of its kind on a machine; 0 if `base` turns metrics off."""
+    return _checked(base, _PROCESSES[process])
+
+
+def worker_metrics_port(base: int, pool: str, slot: int) -> int:
+    """Return the metrics port of one worker; ConfigurationError for a slot that has none."""
+    first, slots = _POOLS[pool]
+    if not 0 <= slot < slots:
+        raise ConfigurationError(f"A worker of the pool {pool} has a slot from 0 to {slots - 1}")
+    return _checked(base, first + slot)
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now, for a setting of 0."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _checked(base: int, offset: int) -> int:
+    if base and base + offset > _HIGHEST:
+        raise ConfigurationError(f"TODOKU_METRICS_PORT is too high: {base} + {offset} is over {_HIGHEST}")
+    return base and base + offset

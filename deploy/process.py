@@ -1,0 +1,81 @@
+"""What every service process has in common: settings, logs, metrics, signals, an event loop on uvloop.
+
+SIGTERM and SIGINT set `stop`; the body ends its work and returns. Exit codes: 0 stopped as asked, 1 failed, 2 wrongly
+configured.
+"""
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import uvloop
+
+from core import logs, metrics
+from core.clock import Clock, SystemClock
+from core.errors import ConfigurationError, Superseded
+from core.ids import IdSource
+from core.settings import Settings, load
+
+WRONG_CONFIGURATION = 2
+FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a service's body is given."""
+
+    settings: Settings
+    clock: Clock
+    new_id: IdSource
+    stop: asyncio.Event
+    jitter: Callable[[], float]
+
+    def announce_ready(self, where: str = "") -> None:
+        """Tell whoever started us that we serve: the first line of standard output."""
+        with suppress(BrokenPipeError):
+            sys.stdout.write(f"ready {where}".rstrip() + "\n")
+            sys.stdout.flush()
+
+
+Body = Callable[[Process], Awaitable[None]]
+
+
+def run(name: str, body: Body, *, metrics_port: Callable[[int], int]) -> None:
+    """Run `body` until it is told to stop; `metrics_port` makes this process's port of the setting's base.
+
+    Raises ConfigurationError as it is; any other failure is logged and ends the process with code 1.
+    """
+    settings = load()
+    logs.configure(name, settings.log_level)
+    port = metrics_port(settings.metrics_port)
+    try:
+        stop_metrics = metrics.serve(port)
+    except OSError as error:
+        raise ConfigurationError(f"The metrics port {port} can't be had: {error.strerror}") from error
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, body))
+    except ConfigurationError:
+        raise
+    except Superseded as error:
+        logs.get().error("superseded", detail=error.detail)
+        sys.exit(FAILED)
+    except Exception:  # noqa: BLE001 - the process ends with it, and the log says why
+        logs.get().exception("process_failed")
+        sys.exit(FAILED)
+    finally:
+        stop_metrics()
+
+
+async def _run(settings: Settings, body: Body) -> None:
+    clock = SystemClock()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await body(Process(settings, clock, IdSource(clock), stop, random.random))
+    logs.get().info("stopped")

@@ -1,0 +1,62 @@
+"""What each process may open: its databases by role, its key files, the relays' passwords.
+
+The supervisor passes a child its settings by environment, and no secret that its role has no use for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+from pydantic import SecretStr
+
+from core.settings import Settings
+from deploy.dsns import Dsns
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """The DSNs (names of fields of `Dsns`), and whether it gets the KEK, the link-signing keys, the relays."""
+
+    dsns: tuple[str, ...] = ()
+    kek: bool = False
+    links: bool = False
+    relays: bool = False
+
+
+API = Role(("main", "members"), kek=True)
+TRACKER = Role(("main_tracker",), links=True)
+SCHEDULER = Role(("main", "members_stops"))
+WORKER = Role(("main", "members"), kek=True, links=True, relays=True)
+MAILBOX = Role()
+
+SECRET = {f"{name}_dsn" for name in Dsns.__dataclass_fields__} | {"kek_file", "link_key_file", "relays"}
+
+
+def environment(role: Role, settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child: `inherited` without our settings, then all that its role may know.
+
+    Every setting is spelt out, so that the child reads no TOML file.
+    """
+    made = {name: value for name, value in inherited.items() if not name.startswith("TODOKU_")}
+    for name in Settings.model_fields:
+        if name not in SECRET:
+            made |= _variable(name, getattr(settings, name))
+    for name in role.dsns:
+        made |= _variable(f"{name}_dsn", asdict(dsns)[name])
+    if role.kek:
+        made |= _variable("kek_file", settings.kek_path)
+    if role.links:
+        made |= _variable("link_key_file", settings.link_key_path)
+    if role.relays and settings.relays:
+        relays = [relay.model_dump() for relay in settings.relays]
+        made |= _variable("relays", orjson.dumps(relays, default=_plain).decode())
+    return made
+
+
+def _variable(name: str, value: object) -> dict[str, str]:
+    return {} if value is None else {f"TODOKU_{name.upper()}": str(value)}
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else None

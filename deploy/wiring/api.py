@@ -1,0 +1,74 @@
+"""The API's process."""
+
+import os
+
+from api.app import create_app
+from api.idempotency import IdempotencyStore
+from api.imports.jobs import ImportJobs
+from api.keys import KeyStore
+from api.members.stops import StopStore
+from api.services import Services
+from delivery.senders import SenderStore
+from delivery.templates import TemplateStore
+from deploy import http_server
+from deploy.process import Process
+from deploy.wiring.opened import Opened, open_all
+from members.attributes import AttributeStore
+from members.audience import AudienceSource
+from members.groups import GroupStore
+from members.imports import ImportStore
+from members.members import MemberStore
+from members.segments import SegmentStore
+from members.suppressions import SuppressionStore
+from members.vault import Vault
+from scheduler.campaigns.addressees import VaultAddressees
+from scheduler.campaigns.store import CampaignStore
+from scheduler.runs import RunStore
+from tracking.reports import ReportStore
+
+
+async def serve(this: Process) -> None:
+    """Serve until told to stop."""
+    settings = this.settings
+    async with open_all(this, "api", main_size=8, members_size=8) as opened:
+        await http_server.serve(
+            create_app(_services(this, opened)),
+            host=settings.api_host,
+            port=settings.api_port,
+            setting="TODOKU_API_PORT",
+            stop=this.stop,
+            on_ready=lambda: this.announce_ready(f"http://{settings.api_host}:{settings.api_port}"),
+        )
+
+
+def _services(this: Process, opened: Opened) -> Services:
+    main, members, rings = opened.main, opened.members, opened.rings
+    attributes = AttributeStore(members, this.new_id)
+    audiences = AudienceSource(members, rings)
+    return Services(
+        clock=this.clock,
+        new_id=this.new_id,
+        import_max_bytes=this.settings.import_max_bytes,
+        keys=KeyStore(main, this.new_id, os.urandom),
+        idempotency=IdempotencyStore(main, opened.kek),
+        attributes=attributes,
+        members=MemberStore(members, rings, this.new_id),
+        vault=Vault(members, rings),
+        stops=StopStore(main),
+        groups=GroupStore(members, this.new_id),
+        segments=SegmentStore(members, rings, this.new_id),
+        suppressions=SuppressionStore(members, rings),
+        imports=ImportStore(members, rings, this.new_id, max_bytes=this.settings.import_max_bytes),
+        jobs=ImportJobs(main, this.new_id),
+        senders=SenderStore(main, opened.kek, this.new_id),
+        templates=TemplateStore(main, this.new_id),
+        campaigns=CampaignStore(
+            main,
+            attributes=attributes,
+            audiences=audiences,
+            addressees=VaultAddressees(members),
+            new_id=this.new_id,
+        ),
+        runs=RunStore(main),
+        reports=ReportStore(main),
+    )

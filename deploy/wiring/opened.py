@@ -1,0 +1,33 @@
+"""What all processes with a way into the vault open first."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from deploy import databases
+from deploy.process import Process
+from members.kek import Kek
+from members.keyring import KeyRings
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Pools of the application's and the vault's role, and the keys to what is sealed."""
+
+    main: asyncpg.Pool
+    members: asyncpg.Pool
+    kek: Kek
+    rings: KeyRings
+
+
+@asynccontextmanager
+async def open_all(this: Process, name: str, *, main_size: int, members_size: int) -> AsyncIterator[Opened]:
+    """Open both databases for the block; ConfigurationError if the KEK or a DSN can't be had."""
+    kek = Kek.load(this.settings.kek_path)
+    async with (
+        databases.pool(this.settings, "main", process=name, size=main_size) as main,
+        databases.pool(this.settings, "members", process=name, size=members_size) as members,
+    ):
+        yield Opened(main, members, kek, KeyRings(members, kek))

@@ -1,0 +1,16 @@
+"""What a new account needs in the vault before its first member: a key ring and the built-in attribute."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import asyncpg
+
+from members.attributes import AttributeStore
+from members.kek import Kek
+from members.keyring import create_ring
+
+
+async def open_account(pool: asyncpg.Pool, kek: Kek, account_id: UUID, new_id: Callable[[], UUID]) -> None:
+    """Make the account's ring and its attribute `name`. Idempotent."""
+    await create_ring(pool, kek, account_id)
+    await AttributeStore(pool, new_id).define_built_in(account_id)

@@ -1,0 +1,45 @@
+-- name: upper
+SELECT member_id FROM member WHERE account_id = $1 ORDER BY member_id DESC LIMIT 1;
+
+-- name: slice_end
+-- The slice's last member is found first, by the same walk over the primary key that the COPY makes next, and what is
+-- left out is counted by reason. Suppression goes before status: it says more.
+WITH slice AS MATERIALIZED (
+    SELECT m.member_id, m.status, m.suppression_hash
+    FROM member m
+    WHERE m.account_id = $1 AND ($3::uuid IS NULL OR m.member_id > $3) AND ($4::uuid IS NULL OR m.member_id <= $4)
+      AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
+    ORDER BY m.member_id
+    LIMIT $5
+)
+SELECT coalesce(s.reason, CASE WHEN m.status <> 'active' THEN m.status END) AS reason, count(*) AS total,
+       (SELECT member_id FROM slice ORDER BY member_id DESC LIMIT 1) AS last
+FROM slice m
+LEFT JOIN suppression s ON s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all'
+GROUP BY 1;
+
+-- name: slice
+SELECT m.member_id, m.tag
+FROM member m
+WHERE m.account_id = $1 AND ($3::uuid IS NULL OR m.member_id > $3) AND m.member_id <= $4
+  AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
+  AND m.status = 'active'
+  AND NOT EXISTS (SELECT FROM suppression s
+                  WHERE s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all')
+ORDER BY m.member_id;
+
+-- name: samples
+SELECT m.member_id
+FROM member m
+WHERE m.account_id = $1 AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
+  AND m.status = 'active'
+  AND NOT EXISTS (SELECT FROM suppression s
+                  WHERE s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all')
+ORDER BY m.member_id
+LIMIT $3;
+
+-- name: segments
+SELECT segment_id, rule FROM segment WHERE account_id = $1 AND segment_id = ANY ($2::uuid[]);
+
+-- name: groups
+SELECT group_id FROM member_group WHERE account_id = $1;

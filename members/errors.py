@@ -1,0 +1,52 @@
+"""What can go wrong with members, by meaning."""
+
+from core.errors import Conflict, InvalidInput
+
+
+class BadAddress(InvalidInput):
+    """This is not an address that mail can be sent to."""
+
+    code = "bad-address"
+    title = "Not a mail address"
+
+
+class WrongValue(InvalidInput):
+    """A value does not fit its attribute's type. The text says what is expected, never what was given."""
+
+    code = "wrong-value"
+    title = "The value does not fit the attribute"
+
+
+class SealedAttribute(InvalidInput):
+    """A rule names a sealed attribute: its values can't be filtered by in SQL."""
+
+    code = "sealed-attribute"
+    title = "A sealed attribute can't be filtered by"
+
+
+class AddressTaken(Conflict):
+    """Another member of the account has this address."""
+
+    code = "address-taken"
+    title = "A member with this address exists"
+
+
+class Suppressed(Conflict):
+    """The address is on the suppression list, and nothing newer lifts it."""
+
+    code = "suppressed"
+    title = "The address is suppressed"
+
+
+class AttributeInUse(Conflict):
+    """Members hold values of the attribute, or a segment filters by it: this change would break them."""
+
+    code = "attribute-in-use"
+    title = "The attribute is in use"
+
+
+class GroupInUse(Conflict):
+    """A segment filters by the group."""
+
+    code = "group-in-use"
+    title = "The group is in use"

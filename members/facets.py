@@ -1,0 +1,62 @@
+"""Facets: the part of a member that SQL may filter by.
+
+    {"open": {"city": "tokyo"}, "match": {"plan": "1.Qm9n…"}, "groups": ["0190…"]}
+
+Open attributes stand in plain. A matchable one is a keyed index of its value (version and 128 bits of HMAC-SHA256):
+equal values of one attribute meet, and nothing else can be told of them. A sealed one leaves no trace.
+"""
+
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from members.attribute import Attribute, Definitions
+from members.keyed_hash import KeyedHash
+from members.keyring import Ring
+from members.profile import Value
+
+OPEN, MATCH, GROUPS = "open", "match", "groups"
+_TOKEN_BYTES = 16
+
+
+def make_facets(
+    values: Mapping[str, Value], definitions: Definitions, ring: Ring, groups: Collection[UUID] = ()
+) -> dict[str, Any]:
+    """Return the facets of a member with these values in these groups (each once); empty parts are left out."""
+    plain: dict[str, Value] = {}
+    matches: dict[str, str | list[str]] = {}
+    for name, value in values.items():
+        attribute = definitions.get(name)
+        if attribute is None or attribute.protection == "sealed":
+            continue
+        if attribute.protection == "open":
+            plain[name] = value
+        elif isinstance(value, list):
+            matches[name] = [match_token(ring, ring.primary_index, attribute, tag) for tag in value]
+        else:
+            matches[name] = match_token(ring, ring.primary_index, attribute, value)
+    facets: dict[str, Any] = {}
+    if plain:
+        facets[OPEN] = plain
+    if matches:
+        facets[MATCH] = matches
+    if groups:
+        facets[GROUPS] = sorted(str(group) for group in groups)
+    return facets
+
+
+def match_token(ring: Ring, version: int, attribute: Attribute, value: Value) -> str:
+    """Return the keyed index of one value of a matchable attribute under an index key version."""
+    return f"{version}.{_token(ring.values[version], attribute.attribute_id, value)}"
+
+
+def _token(keyed: KeyedHash, attribute_id: UUID, value: Value) -> str:
+    return b64encode(keyed.digest(attribute_id.bytes + orjson.dumps(value))[:_TOKEN_BYTES]).decode().rstrip("=")
+
+
+def groups_of(facets: Mapping[str, Any]) -> tuple[UUID, ...]:
+    """Return the groups that stand in a member's facets."""
+    return tuple(UUID(group) for group in facets.get(GROUPS, ()))

@@ -1,0 +1,63 @@
+-- name: existing
+-- LATERAL with OFFSET 0 holds the planner to index probes: left to itself it hashes the whole index for each batch.
+SELECT t.ord, m.member_id, m.import_id, m.revision, m.sealed, m.facets, k.ring_version, k.wrapped, s.seen
+FROM unnest($2::integer[], $3::integer[], $4::bytea[]) AS t (ord, index_version, hmac)
+CROSS JOIN LATERAL (SELECT a.member_id FROM address_index a
+                    WHERE a.account_id = $1 AND a.index_version = t.index_version AND a.hmac = t.hmac OFFSET 0) AS a
+CROSS JOIN LATERAL (SELECT * FROM member m
+                    WHERE m.account_id = $1 AND m.member_id = a.member_id OFFSET 0) AS m
+CROSS JOIN LATERAL (SELECT k.ring_version, k.wrapped FROM keys.member_key k
+                    WHERE k.account_id = $1 AND k.member_id = a.member_id OFFSET 0) AS k
+LEFT JOIN LATERAL (SELECT true AS seen FROM import_seen s
+                   WHERE s.import_id = $5 AND s.member_id = a.member_id OFFSET 0) AS s ON true;
+
+-- name: suppressed
+SELECT t.ord::integer - 1 AS ord
+FROM unnest($2::bytea[]) WITH ORDINALITY AS t (hash, ord)
+CROSS JOIN LATERAL (SELECT FROM suppression s
+                    WHERE s.account_id = $1 AND s.hash = t.hash AND s.scope = 'all' OFFSET 0) AS s;
+
+-- name: advance
+-- The fence of a batch: of two workers that run one import only one can move it on from `rows_done`.
+UPDATE import
+SET rows_done = rows_done + $3, created = created + $4, updated = updated + $5, unchanged = unchanged + $6,
+    rejected = rejected + $7
+WHERE import_id = $1 AND rows_done = $2 AND state = 'running'
+RETURNING app.now();
+
+-- name: update_members
+-- Returns what was updated: fewer than asked means that someone else changed a member since it was read.
+UPDATE member m
+SET sealed = t.sealed, facets = t.facets, revision = m.revision + 1, updated_at = $6
+FROM unnest($2::uuid[], $3::integer[], $4::bytea[], $5::text[]) AS u (member_id, revision, sealed, facets_text)
+CROSS JOIN LATERAL (SELECT u.sealed, u.facets_text::jsonb AS facets) AS t
+WHERE m.account_id = $1 AND m.member_id = u.member_id AND m.revision = u.revision;
+
+-- name: see
+INSERT INTO import_seen (import_id, member_id) SELECT $1, unnest($2::uuid[]);
+
+-- name: add_rejects
+INSERT INTO import_reject (import_id, no, sealed) VALUES ($1, $2, $3);
+
+-- name: insert_new
+-- One statement over arrays into all four tables: measured 27 µs a row, binary COPY into each of the four tables 31,
+-- COPY into a temporary table and this from there 26 (a right more, and not through PgBouncer). Times are given, as
+-- the columns' default is a function call a row. Sorted by hash, each leaf of the index is touched once a batch, and two
+-- imports that bring the same addresses wait for each other in one order, never in a circle.
+WITH s AS MATERIALIZED (
+    SELECT * FROM unnest($6::uuid[], $7::bytea[], $8::text[], $9::bigint[], $10::bytea[], $11::bytea[])
+        AS t (member_id, sealed, facets, tag, suppression_hash, wrapped)
+), members AS (
+    INSERT INTO member (account_id, member_id, status, sealed, facets, tag, suppression_hash, import_id, created_at,
+                        updated_at)
+    SELECT $1, member_id, 'active', sealed, facets::jsonb, tag, suppression_hash, $2, $3, $3 FROM s
+), member_keys AS (
+    INSERT INTO keys.member_key (account_id, member_id, ring_version, wrapped) SELECT $1, member_id, $15, wrapped FROM s
+), addresses AS (
+    INSERT INTO address_index (account_id, index_version, hmac, member_id)
+    SELECT $1, t.index_version, t.hmac, t.member_id
+    FROM unnest($12::uuid[], $13::integer[], $14::bytea[]) AS t (member_id, index_version, hmac)
+    ORDER BY t.index_version, t.hmac
+)
+INSERT INTO consent (account_id, member_id, kind, source, occurred_at, recorded_at)
+SELECT $1, member_id, 'given', $4, $5, $3 FROM s;

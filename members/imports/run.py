@@ -1,0 +1,213 @@
+"""Runs one import from the first row to the last, or from where a killed run left it.
+
+Each batch commits whole: members, keys, indexes, consents, rejects and the import's own counters, fenced by
+compare-and-set on `rows_done`. A run that dies leaves the last committed batch; the next one reads the same file the
+same way, passes over what is done and goes on, so the totals come out as if nothing had happened. While Postgres
+writes one batch the next is read, looked up and sealed.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from core import logs, sql
+from core.clock import Clock
+from core.errors import InvalidInput, NotFound, StaleRevision, Superseded, Tampered
+from members.attribute import Definitions
+from members.attributes import load_definitions
+from members.imports.columns import EMAIL, Reject, Row, RowReader, resolve
+from members.imports.file import SealedFile, open_key, seal_block
+from members.imports.merge import Decision, Merge, Moved
+from members.imports.options import Options, read_options
+from members.imports.reading import Found, batches, examine, header
+from members.imports.records import Record
+from members.imports.rejects import header_block, reject_block
+from members.keyring import KeyRings
+from members.sealing import NONCE_BYTES
+
+SQL = sql.load(__package__ or "", "run.sql")
+log = logs.get()
+
+BATCH = 4000
+"""Rows a batch: a few megabytes in memory, a fraction of a second between two commits."""
+
+_RACES = (Moved, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
+_MAX_RACES = 20
+_SLICE = 64
+
+
+async def run_import(
+    pool: asyncpg.Pool,
+    rings: KeyRings,
+    import_id: UUID,
+    new_id: Callable[[], UUID],
+    clock: Clock,
+    alive: Callable[[], bool],
+) -> None:
+    """Run an import that is `waiting`, or go on with one that is `running`; one that is over is left alone.
+
+    `alive` is asked between batches: when false, Superseded is raised and the rest is another worker's. A file that
+    can't be taken at all (no address column, unknown attribute) ends `failed` with a sentence that says why. Raises
+    NotFound, Superseded, and what the database raises while it is away: run it again then.
+    """
+    row = await pool.fetchrow(SQL["open"], import_id)
+    if row is None or row["state"] == "uploading":
+        raise NotFound("No such import is waiting")
+    started = clock.monotonic()
+    if await pool.fetchrow(SQL["start"], import_id) is not None:
+        run = _Run(pool, rings, row, new_id, alive, await open_key(rings, row))
+        try:
+            await run.through()
+        except (InvalidInput, Tampered) as error:
+            said = "; ".join((error.detail, *(f"{fault.pointer}: {fault.detail}" for fault in error.faults)))
+            await pool.execute(SQL["fail"], import_id, said)
+        log.info("import_ended", import_id=str(import_id), seconds=round(clock.monotonic() - started, 3))
+    for statement in ("forget_blocks", "forget_seen"):
+        while not (await pool.execute(SQL[statement], import_id)).endswith(" 0"):
+            pass
+
+
+class _Run:
+    """One worker's run of one import."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        rings: KeyRings,
+        row: asyncpg.Record,
+        new_id: Callable[[], UUID],
+        alive: Callable[[], bool],
+        cipher: AESGCM,
+    ) -> None:
+        self.pool = pool
+        self.rings = rings
+        self.row = row
+        self.new_id = new_id
+        self.alive = alive
+        self.cipher = cipher
+        self.import_id: UUID = row["import_id"]
+        self.account_id: UUID = row["account_id"]
+        self.options: Options = read_options(row["settings"]["options"])
+        self.file = SealedFile(pool, self.import_id, cipher)
+
+    async def through(self) -> None:
+        """Find out what the file is, merge all its batches, close the import."""
+        settings: dict[str, Any] = self.row["settings"]
+        kept = settings.get("found")
+        found = Found(**kept) if kept else await examine(self.file, self.options)
+        titles = await header(self.file, found)
+        columns = resolve(titles, self.row["mapping"], await load_definitions(self.pool, self.account_id))
+        if not kept:
+            await self._note(found, titles)
+        while True:
+            definitions = await load_definitions(self.pool, self.account_id)
+            gone = set(columns.values()) - {EMAIL} - definitions.keys()
+            if gone:
+                raise InvalidInput(f"The attribute {min(gone)} was removed while the import ran")
+            reader = RowReader(titles, columns, definitions, self.options.time_zone)
+            rows_done = await self.pool.fetchval(SQL["start"], self.import_id)
+            if rows_done is None:
+                raise Superseded("Another worker ended this import")
+            try:
+                rows_done = await self._merge(found, reader, definitions, len(titles), rows_done)
+            except StaleRevision:
+                # An attribute got another protection since the definitions were read: go on with the new ones.
+                continue
+            break
+        if await self.pool.fetchval(SQL["finish"], self.import_id, rows_done) is None:
+            raise Superseded("Another worker moved this import on")
+
+    async def _note(self, found: Found, titles: Sequence[str]) -> None:
+        sealed = self._sealed_reject(0, header_block(titles))
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["found"], self.import_id, {"found": found.to_json()}, found.rows)
+            await connection.execute(SQL["add_header"], self.import_id, sealed)
+
+    async def _merge(
+        self, found: Found, reader: RowReader, definitions: Definitions, width: int, rows_done: int
+    ) -> int:
+        """Merge from `rows_done` to the end; return the rows done then."""
+        merge = Merge(
+            import_id=self.import_id,
+            ring=await self.rings.reload(self.account_id),
+            definitions=definitions,
+            mode=self.options.mode,
+            groups=frozenset(self.options.groups),
+            consent_source=self.row["consent_source"],
+            consent_at=self.options.consent_at,
+            new_id=self.new_id,
+            required=frozenset(name for name, attribute in definitions.items() if attribute.required),
+            random=self.rings.random,
+        )
+        writing: asyncio.Task[None] | None = None
+        before: Collection[bytes] = ()
+        try:
+            async with aclosing(batches(self.file, found, BATCH, skip=1 + rows_done)) as parts:
+                async for records in parts:
+                    if not self.alive():
+                        raise Superseded("The lease of this worker was lost")
+                    rows, rejects = await _read(reader, records)
+                    decision = await merge.decide(rows, await merge.look(self.pool, rows), before)
+                    if writing is not None:
+                        await writing
+                    batch = _Batch(rows, rejects, decision, len(records), width)
+                    writing = asyncio.create_task(self._write(merge, batch, rows_done))
+                    before = decision.taken
+                    rows_done += len(records)
+            if writing is not None:
+                await writing
+        finally:
+            if writing is not None and not writing.done():
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+        return rows_done
+
+    async def _write(self, merge: Merge, batch: "_Batch", rows_done: int) -> None:
+        """Commit one batch; where someone else was faster with a member of it, look and decide again."""
+        decision = batch.decision
+        for _ in range(_MAX_RACES):
+            rejects = sorted((*batch.rejects, *decision.rejects), key=lambda reject: reject.record.line)
+            sealed = self._sealed_reject(rows_done + 1, reject_block(rejects, batch.width)) if rejects else b""
+            try:
+                async with self.pool.acquire() as connection, connection.transaction():
+                    await merge.write(connection, decision, rows_done, batch.size, sealed, len(rejects))
+            except _RACES:
+                decision = await merge.decide(batch.rows, await merge.look(self.pool, batch.rows), ())
+                continue
+            merge.used.update(decision.names)
+            return
+        raise Superseded("Other writers kept changing the same members")
+
+    def _sealed_reject(self, no: int, content: bytes) -> bytes:
+        return seal_block(self.cipher, self.import_id, "reject", no, content, self.rings.random(NONCE_BYTES))
+
+
+class _Batch:
+    """A batch on its way into the database."""
+
+    __slots__ = ("decision", "rejects", "rows", "size", "width")
+
+    def __init__(
+        self, rows: Sequence[Row], rejects: Sequence[Reject], decision: Decision, size: int, width: int
+    ) -> None:
+        self.rows = rows
+        self.rejects = rejects
+        self.decision = decision
+        self.size = size
+        self.width = width
+
+
+async def _read(reader: RowReader, records: Sequence[Record]) -> tuple[list[Row], list[Reject]]:
+    rows: list[Row] = []
+    rejects: list[Reject] = []
+    for start in range(0, len(records), _SLICE):
+        good, bad = reader.read_all(records[start : start + _SLICE])
+        rows += good
+        rejects += bad
+        await asyncio.sleep(0)
+    return rows, rejects

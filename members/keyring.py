@@ -1,0 +1,152 @@
+"""An account's key ring: loaded on demand, unwrapped by the KEK, kept in memory.
+
+`seal` keys wrap member keys, `index` keys make lookups by address and by matchable value, the one `suppression` key
+is never retired. Of each there is one primary version that makes new things; all that are not retired open old ones.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from core import sql
+from core.errors import ConfigurationError, NotFound, Tampered
+from members.kek import Kek
+from members.keyed_hash import KeyedHash
+from members.sealing import KEY_BYTES
+
+SQL = sql.load(__package__ or "", "keyring.sql")
+
+_PURPOSES = ("seal", "index", "suppression")
+_DESTINATION = "destination_tag"
+_MAX_TAGS = 100_000
+
+
+class AddressHashes(NamedTuple):
+    """What stands for an address: its suppression hash, and (version, hash) under every open index key."""
+
+    suppression: bytes
+    lookup: list[tuple[int, bytes]]
+
+
+@dataclass(frozen=True, repr=False)
+class Ring:
+    """The opened keys of one account. Versions are positive; `primary_…` is the one to make new things with."""
+
+    account_id: UUID
+    sealing: Mapping[int, AESGCM]
+    primary_seal: int
+    addresses: Mapping[int, KeyedHash]
+    values: Mapping[int, KeyedHash]
+    primary_index: int
+    suppression: KeyedHash
+    destination: KeyedHash
+    _tags: dict[str, int] = field(default_factory=dict)
+
+    def tag(self, domain: str) -> int:
+        """Return the destination tag of a lower-case domain: 64 bits of a keyed hash, the same in all accounts."""
+        tag = self._tags.get(domain)
+        if tag is None:
+            if len(self._tags) >= _MAX_TAGS:
+                self._tags.clear()
+            tag = int.from_bytes(self.destination.digest(domain.encode())[:8], "big", signed=True)
+            self._tags[domain] = tag
+        return tag
+
+    def hashes(self, key: bytes) -> AddressHashes:
+        """Return the hashes of a normalised address."""
+        index = [(version, keyed.digest(key)) for version, keyed in self.addresses.items()]
+        return AddressHashes(self.suppression.digest(key), index)
+
+
+class KeyRings:
+    """Rings by account, opened with `kek`; one that was loaded stays: `reload` reads it anew.
+
+    `random` returns n random bytes: nonces and new keys are made of it.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, kek: Kek, random: Callable[[int], bytes] = os.urandom) -> None:
+        self.random = random
+        self._pool = pool
+        self._kek = kek
+        self._rings: dict[UUID, Ring] = {}
+        self._destination: bytes | None = None
+
+    async def ring(self, account_id: UUID) -> Ring:
+        """Return the account's ring; raise NotFound if it has none, ConfigurationError if the KEK is not its own."""
+        ring = self._rings.get(account_id)
+        return ring if ring is not None else await self.reload(account_id)
+
+    async def reload(self, account_id: UUID) -> Ring:
+        """Read the ring from the database again: a version unknown so far was met."""
+        destination = await self.destination_key()
+        rows = await self._pool.fetch(SQL["ring"], account_id)
+        keys: dict[str, dict[int, bytes]] = {purpose: {} for purpose in _PURPOSES}
+        primary: dict[str, int] = {}
+        for row in rows:
+            purpose, version = row["purpose"], row["version"]
+            keys[purpose][version] = self._open(
+                row["wrapped"], row["kek_fingerprint"], _aad(account_id, purpose, version)
+            )
+            if row["state"] == "primary":
+                primary[purpose] = version
+        if set(primary) != set(_PURPOSES):
+            raise NotFound("The account has no key ring")
+        ring = Ring(
+            account_id=account_id,
+            sealing={version: AESGCM(key) for version, key in keys["seal"].items()},
+            primary_seal=primary["seal"],
+            addresses={
+                version: KeyedHash(_derive(key, b"address_index.hmac")) for version, key in keys["index"].items()
+            },
+            values={version: KeyedHash(_derive(key, b"member.facets")) for version, key in keys["index"].items()},
+            primary_index=primary["index"],
+            suppression=KeyedHash(_derive(keys["suppression"][1], b"suppression.hash")),
+            destination=KeyedHash(destination),
+        )
+        self._rings[account_id] = ring
+        return ring
+
+    async def destination_key(self) -> bytes:
+        """Return the installation's key of destination tags, made at the first call ever."""
+        if self._destination is None:
+            wrapped = self._kek.wrap(self.random(KEY_BYTES), _DESTINATION.encode())
+            await self._pool.execute(SQL["offer_installation_key"], _DESTINATION, wrapped, self._kek.fingerprint)
+            row = await self._pool.fetchrow(SQL["installation_key"], _DESTINATION)
+            if row is None:
+                raise NotFound("The installation has no destination key")
+            self._destination = self._open(row["wrapped"], row["kek_fingerprint"], _DESTINATION.encode())
+        return self._destination
+
+    def _open(self, wrapped: bytes, fingerprint: str, aad: bytes) -> bytes:
+        if fingerprint != self._kek.fingerprint:
+            raise ConfigurationError(
+                f"The key file in use ({self._kek.fingerprint}) is not the one that wrapped this ring ({fingerprint})"
+            )
+        try:
+            return self._kek.unwrap(wrapped, aad)
+        except Tampered:
+            raise Tampered("A key of the ring was altered or moved") from None
+
+
+async def create_ring(
+    pool: asyncpg.Pool, kek: Kek, account_id: UUID, random: Callable[[int], bytes] = os.urandom
+) -> None:
+    """Give the account its first keys. Idempotent: an account that has some keeps them."""
+    wrapped = [kek.wrap(random(KEY_BYTES), _aad(account_id, purpose, 1)) for purpose in _PURPOSES]
+    await pool.execute(SQL["create_ring"], account_id, list(_PURPOSES), wrapped, kek.fingerprint)
+
+
+def _aad(account_id: UUID, purpose: str, version: int) -> bytes:
+    return b"ring" + account_id.bytes + purpose.encode() + version.to_bytes(4, "big")
+
+
+def _derive(key: bytes, place: bytes) -> bytes:
+    # One key a table and column: equal inputs in two places must not meet (HKDF, RFC 5869).
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=place).derive(key)

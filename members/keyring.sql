@@ -1,0 +1,20 @@
+-- name: ring
+-- Retired versions open nothing any more.
+SELECT purpose, version, state, wrapped, kek_fingerprint
+FROM keys.ring
+WHERE account_id = $1 AND state <> 'retired';
+
+-- name: create_ring
+-- The primary key makes a second call a no-op, so that two processes that start at once agree.
+INSERT INTO keys.ring (account_id, purpose, version, state, wrapped, kek_fingerprint)
+SELECT $1, k.purpose, 1, 'primary', k.wrapped, $4
+FROM unnest($2::text[], $3::bytea[]) AS k (purpose, wrapped)
+ON CONFLICT DO NOTHING;
+
+-- name: offer_installation_key
+-- The first offer ever stands; later ones are dropped.
+INSERT INTO keys.installation (purpose, wrapped, kek_fingerprint) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING;
+
+-- name: installation_key
+SELECT wrapped, kek_fingerprint FROM keys.installation WHERE purpose = $1;

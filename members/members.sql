@@ -1,0 +1,47 @@
+-- name: insert_member
+INSERT INTO member (account_id, member_id, status, sealed, facets, tag, suppression_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: insert_key
+INSERT INTO keys.member_key (account_id, member_id, ring_version, wrapped) VALUES ($1, $2, $3, $4);
+
+-- name: remove_address
+DELETE FROM address_index WHERE account_id = $1 AND member_id = $2;
+
+-- name: get
+SELECT m.*, k.ring_version, k.wrapped
+FROM member m
+JOIN keys.member_key k USING (account_id, member_id)
+WHERE m.account_id = $1 AND m.member_id = $2;
+
+-- name: list
+-- Walks the primary key from the cursor on.
+SELECT m.*, k.ring_version, k.wrapped
+FROM member m
+JOIN keys.member_key k USING (account_id, member_id)
+WHERE m.account_id = $1 AND ($2::uuid IS NULL OR m.member_id > $2)
+  AND ($4::text IS NULL OR m.status = $4)
+  AND ($5::text IS NULL OR m.facets @@ $5::text::jsonpath)
+ORDER BY m.member_id
+LIMIT $3;
+
+-- name: change
+-- Compare-and-set on the revision: of two writers that read the same row one wins and the other is told.
+UPDATE member
+SET sealed = $4, facets = $5, status = $6, tag = $7, suppression_hash = $8,
+    revision = revision + 1, updated_at = app.now()
+WHERE account_id = $1 AND member_id = $2 AND revision = $3
+RETURNING revision, updated_at;
+
+-- name: consents
+SELECT kind, scope, source, occurred_at FROM consent
+WHERE account_id = $1 AND member_id = $2
+ORDER BY occurred_at, recorded_at;
+
+-- name: erase_key
+-- First the key: without it no copy of the row says anything.
+DELETE FROM keys.member_key WHERE account_id = $1 AND member_id = $2;
+
+-- name: erase_member
+-- The address index goes with the row (ON DELETE CASCADE); the consent ledger stays as proof, naming an id alone.
+DELETE FROM member WHERE account_id = $1 AND member_id = $2 RETURNING suppression_hash;

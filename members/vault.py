@@ -1,0 +1,88 @@
+"""The vault's reading side: open members by id for sending, find one by address.
+
+What can't be opened in a batch (altered, moved, its key gone) is counted and left out; mail to the others goes on.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+from prometheus_client import Counter
+
+from core import sql
+from core.errors import Tampered
+from members.addresses import parse
+from members.keyring import KeyRings, Ring
+from members.profile import Profile, Value, unseal, unwrap_member_key
+
+SQL = sql.load(__package__ or "", "vault.sql")
+
+UNREADABLE = Counter("todoku_vault_unreadable_members", "Members left out of a batch because they could not be opened")
+
+
+class OpenMember(NamedTuple):
+    """A member as a worker needs it: where to send, and what to fill in."""
+
+    member_id: UUID
+    address: str
+    values: dict[str, Value]
+
+    def __repr__(self) -> str:
+        """Name the id alone: a repr ends up in logs."""
+        return f"OpenMember({self.member_id})"
+
+
+class Vault:
+    """Opens members of any account whose ring `rings` can open."""
+
+    def __init__(self, pool: asyncpg.Pool, rings: KeyRings) -> None:
+        self._pool = pool
+        self._rings = rings
+
+    async def open_members(self, account_id: UUID, member_ids: Sequence[UUID]) -> list[OpenMember]:
+        """Open members in one read, in no order; those that are gone or unreadable are absent."""
+        rows = await self._pool.fetch(SQL["open_members"], account_id, member_ids)
+        ring = await ring_for(self._rings, account_id, {row["ring_version"] for row in rows})
+        account = account_id.bytes
+        opened = []
+        for member_id, sealed, ring_version, wrapped in rows:
+            try:
+                address, values = open_profile(ring, account, member_id.bytes, sealed, ring_version, wrapped)
+            except Tampered:
+                UNREADABLE.inc()
+            else:
+                opened.append(OpenMember(member_id, address, values))
+        return opened
+
+    async def find(self, account_id: UUID, address: str) -> UUID | None:
+        """Return the id of the member with this address, None if there is none; raise BadAddress."""
+        ring = await self._rings.ring(account_id)
+        index = ring.hashes(parse(address).key).lookup
+        versions, digests = [version for version, _ in index], [digest for _, digest in index]
+        found: UUID | None = await self._pool.fetchval(SQL["find"], account_id, versions, digests)
+        return found
+
+
+def open_profile(
+    ring: Ring, account: bytes, member: bytes, sealed: bytes, ring_version: int, wrapped: bytes
+) -> Profile:
+    """Open a member's key and with it the profile; raise Tampered. Ids are given as their 16 bytes."""
+    cipher = ring.sealing.get(ring_version)
+    if cipher is None:
+        raise Tampered("A member key names a ring version that is not open")
+    key = unwrap_member_key(cipher, wrapped, ring_version=ring_version, account_id=account, member_id=member)
+    return unseal(sealed, key=key, account_id=account, member_id=member)
+
+
+def open_row(ring: Ring, row: asyncpg.Record) -> Profile:
+    """Open a row with member_id, sealed, ring_version, wrapped; raise Tampered."""
+    return open_profile(
+        ring, ring.account_id.bytes, row["member_id"].bytes, row["sealed"], row["ring_version"], row["wrapped"]
+    )
+
+
+async def ring_for(rings: KeyRings, account_id: UUID, versions: set[int]) -> Ring:
+    """Return the account's ring, read anew if a version is met that it does not hold yet."""
+    ring = await rings.ring(account_id)
+    return ring if versions <= ring.sealing.keys() else await rings.reload(account_id)

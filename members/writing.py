@@ -1,0 +1,111 @@
+"""What every write of a member does besides, in the same transaction: keys held, index, consent, suppression."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from core import sql
+from core.errors import Fault, InvalidInput, Unavailable
+from members.addresses import Address
+from members.attribute import Definitions
+from members.connection import Lent
+from members.errors import Suppressed
+from members.keyring import Ring
+from members.member import Consent
+from members.profile import Value
+from members.values import check_values, missing_values
+
+SQL = sql.load(__package__ or "", "writing.sql")
+
+MAX_SOURCE = 200
+STOP_MARGIN = timedelta(seconds=5)
+"""A consent lifts an earlier stop only if it is later by more than this: within 5 s the stop wins."""
+
+_LIFTED_BY_CONSENT = frozenset({"unsubscribed", "erased"})
+
+
+async def hold_keys(connection: Lent, ring: Ring) -> None:
+    """Lock the ring's versions that are sealed and indexed with; raise Unavailable if one was retired."""
+    versions = list(ring.addresses)
+    held: int | None = await connection.fetchval(SQL["hold_keys"], ring.account_id, ring.primary_seal, versions)
+    if held != 1 + len(versions):
+        raise Unavailable("The account's keys were just rotated: try again")
+
+
+async def insert_address(connection: Lent, ring: Ring, member_id: UUID, address: Address) -> None:
+    """Index the member's address under every open index key."""
+    index = ring.hashes(address.key).lookup
+    versions, digests = [version for version, _ in index], [digest for _, digest in index]
+    await connection.execute(SQL["insert_address"], ring.account_id, member_id, versions, digests)
+
+
+async def record_given(connection: Lent, account_id: UUID, member_id: UUID, consent: Consent | None) -> None:
+    """Add a consent to the ledger, if there is one."""
+    if consent is not None:
+        await connection.execute(SQL["consent"], account_id, member_id, "given", consent.source, consent.given_at)
+
+
+async def record_withdrawn(
+    connection: Lent, account_id: UUID, member_id: UUID, source: str, suppression_hash: bytes
+) -> None:
+    """Note in the ledger that consent was taken back, and suppress the address."""
+    await connection.execute(SQL["consent"], account_id, member_id, "withdrawn", source[:MAX_SOURCE], None)
+    await suppress(connection, account_id, suppression_hash, "unsubscribed")
+
+
+async def suppress(connection: Lent, account_id: UUID, suppression_hash: bytes, reason: str) -> None:
+    """Suppress an address by its hash; what is suppressed already stays as it is."""
+    await connection.execute(SQL["suppress"], account_id, suppression_hash, reason)
+
+
+async def lift_or_refuse(connection: Lent, account_id: UUID, suppression_hash: bytes, consent: Consent | None) -> None:
+    """Raise Suppressed if the address is; a newer consent lifts what its owner did alone (unsubscribed, erased)."""
+    row = await connection.fetchrow(SQL["suppression"], account_id, suppression_hash)
+    if row is None:
+        return
+    stopped_at: datetime = row["occurred_at"]
+    if consent is None or row["reason"] not in _LIFTED_BY_CONSENT or consent.given_at <= stopped_at + STOP_MARGIN:
+        raise Suppressed(f"The address is on the suppression list: {row['reason']}")
+    await connection.execute(SQL["lift_suppression"], account_id, suppression_hash)
+
+
+def checked_consent(consent: Consent | None) -> None:
+    """Raise InvalidInput unless a consent says by what and when, in an aware time."""
+    if consent is None:
+        return
+    faults = []
+    if not 0 < len(consent.source) <= MAX_SOURCE:
+        faults.append(Fault("/consent/source", "bad-source", f"1 to {MAX_SOURCE} characters"))
+    if consent.given_at.tzinfo is None:
+        faults.append(Fault("/consent/given_at", "no-offset", "The time needs an offset"))
+    if faults:
+        raise InvalidInput("A consent record needs a source and a time", faults)
+
+
+def checked_values(values: Mapping[str, object], definitions: Definitions) -> dict[str, Value]:
+    """Return a new member's values; raise InvalidInput with every wrong or missing one."""
+    checked = check_values(values, definitions)
+    _refuse_missing(checked, definitions)
+    return checked
+
+
+def merged_values(
+    old: Mapping[str, Value], changes: Mapping[str, object], definitions: Definitions
+) -> dict[str, Value]:
+    """Return old values overlaid with changes, where None removes. Values of removed attributes stay, unseen."""
+    merged = {**old, **check_values(changes, definitions)}
+    for name, value in changes.items():
+        if value is None:
+            merged.pop(name, None)
+    if changes:
+        _refuse_missing(merged, definitions)
+    return merged
+
+
+def _refuse_missing(values: Mapping[str, Value], definitions: Definitions) -> None:
+    faults = [
+        Fault(f"/attributes/{name}", "required", "This attribute is required")
+        for name in missing_values(values, definitions)
+    ]
+    if faults:
+        raise InvalidInput("Required attributes are missing", faults)

@@ -1,0 +1,180 @@
+"""Cuts one slice of a run's audience: from the vault into `recipient` and `chunk`, whole or not at all.
+
+The rows cross as a binary stream (COPY out of one database, COPY into a staging table of the other) and none is parsed
+here. Then one transaction, fenced by the job, adds recipients and chunks, moves the run's figures on and ends this job,
+with the next slice's in its place. Killed at any moment before its commit a slice leaves no trace, and is cut anew.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from core import logs, sql
+from core.errors import Superseded
+from members.audience import Audience, Sink, SliceEnd
+from scheduler.campaigns.states import FINAL, State
+from scheduler.chunks import cut
+from scheduler.jobs import Job
+from scheduler.meters import AUDIENCE_MEMBERS
+
+SQL = sql.load(__package__ or "", "audience.sql")
+
+log = logs.get()
+
+FIRST_SLICE = 5_000
+"""A run's first slice is small: what is scheduled for the next moment begins while the rest is being cut."""
+
+_QUEUED_BLOCKS = 16
+
+
+class AudienceSource(Protocol):
+    """The vault's side (members/audience.py)."""
+
+    async def upper(self, account_id: UUID, /) -> UUID | None:
+        """Return the newest member's id, None if there is no member."""
+
+    async def resolve(self, account_id: UUID, wanted: Mapping[str, Any], /) -> Audience:
+        """Return the audience's rules; raise InvalidInput or NotFound if they can't be had."""
+
+    async def slice(
+        self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID, limit: int, sink: Sink, /
+    ) -> SliceEnd:
+        """Write (member_id, tag) of at most `limit` members in order as binary COPY blocks into `sink`."""
+
+
+class AudienceCutter:
+    """The handler of the jobs of kind `audience_slice`; `slice_rows` bounds one slice."""
+
+    def __init__(
+        self, main: asyncpg.Pool, source: AudienceSource, *, new_id: Callable[[], UUID], slice_rows: int
+    ) -> None:
+        self._main = main
+        self._source = source
+        self._new_id = new_id
+        self._slice_rows = slice_rows
+
+    async def __call__(self, job: Job) -> None:
+        """Cut the slice that the job names. InvalidInput or NotFound: the audience can't be had any more."""
+        run = await self._main.fetchrow(SQL["run"], job.subject_id)
+        if run is None or run["audience_state"] != "cutting" or _over(State(run["state"])):
+            return
+        extent = _Extent.read(job.payload) or await self._freeze(job, run["audience"])
+        async with self._main.acquire() as connection:
+            end = await self._stage(connection, job.account_id, extent)
+            with suppress(_RunOver):
+                await self._commit(connection, job, extent, end)
+
+    async def _freeze(self, job: Job, wanted: Mapping[str, Any]) -> "_Extent":
+        """Fix who is of this audience: today's rules and members. Nobody who comes later is, no later rule counts."""
+        audience = await self._source.resolve(job.account_id, wanted)
+        return _Extent(None, await self._source.upper(job.account_id), audience)
+
+    async def _stage(self, connection: PoolConnectionProxy, account_id: UUID, extent: "_Extent") -> SliceEnd | None:
+        """Fill the staging table, outside any transaction: a stalled vault holds no lock here."""
+        upper = extent.upper
+        if upper is None:
+            return None
+        await connection.execute(SQL["make_stage"])
+        await connection.execute(SQL["empty_stage"])
+        limit = self._slice_rows if extent.after else min(FIRST_SLICE, self._slice_rows)
+        blocks: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUED_BLOCKS)
+
+        async def read() -> SliceEnd:
+            try:
+                end = await self._source.slice(account_id, extent.audience, extent.after, upper, limit, blocks.put)
+            except Exception:
+                await blocks.put(None)
+                raise
+            await blocks.put(None)
+            return end
+
+        reading = asyncio.create_task(read(), name="audience slice")
+
+        async def written(block: bytes | None) -> AsyncIterator[bytes]:
+            while block is not None:
+                yield block
+                block = await blocks.get()
+            # A source that failed half-way must fail the copy too.
+            await reading
+
+        try:
+            block = await blocks.get()
+            if block is not None:
+                await connection.copy_to_table(
+                    "audience_stage", source=written(block), columns=("member_id", "tag"), format="binary"
+                )
+            return await reading
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _commit(self, connection: PoolConnectionProxy, job: Job, extent: "_Extent", end: SliceEnd | None) -> None:
+        run_id = job.subject_id
+        rest = extent.beyond(end.last if end else None)
+        async with connection.transaction():
+            if await connection.fetchval(SQL["fence"], job.job_id, job.owner, job.epoch) is None:
+                raise Superseded("The slice's job was given to another worker")
+            run = await connection.fetchrow(SQL["snapshot"], run_id)
+            if run is None:
+                return
+            offset, left_out = run["snapshot"], dict(run["left_out"])
+            for reason, number in (end.left_out if end else {}).items():
+                left_out[reason] = left_out.get(reason, 0) + number
+            count = await self._add(connection, run_id, offset, run["rate_per_hour"]) if end else 0
+            state = "cutting" if rest else "whole"
+            if await connection.fetchval(SQL["grow"], run_id, offset + count, left_out, state) is None:
+                raise _RunOver
+            if rest:
+                await connection.execute(SQL["next_job"], self._new_id(), job.account_id, run_id, rest.payload())
+            await connection.execute(SQL["end_job"], job.job_id)
+        AUDIENCE_MEMBERS.inc(count)
+        log.info("audience_slice", run=str(run_id), members=count, state=state)
+
+    async def _add(self, connection: PoolConnectionProxy, run_id: UUID, offset: int, rate_per_hour: int | None) -> int:
+        """Move what is staged into the run, with its chunks; return how many recipients that makes."""
+        status = await connection.execute(SQL["insert_recipients"], run_id, offset)
+        count = int(status.rpartition(" ")[2])
+        chunks = cut(offset, count, rate_per_hour)
+        await connection.execute(SQL["catch_up"], run_id)
+        await connection.execute(
+            SQL["insert_chunks"], run_id, [first for first, _ in chunks], [last for _, last in chunks]
+        )
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """What is still to be cut: members after `after` and up to `upper` that meet the rules, all fixed at first."""
+
+    after: UUID | None
+    upper: UUID | None
+    audience: Audience
+
+    @classmethod
+    def read(cls, payload: Mapping[str, Any]) -> "_Extent | None":
+        """Read what `payload` wrote; None for a run's first slice."""
+        if not payload:
+            return None
+        return cls(UUID(payload["after"]), UUID(payload["upper"]), Audience(payload["path"]))
+
+    def payload(self) -> Mapping[str, Any]:
+        """Return this as the next slice's job bears it."""
+        return {"after": str(self.after), "upper": str(self.upper), "path": self.audience.path}
+
+    def beyond(self, last: UUID | None) -> "_Extent | None":
+        """Return what is left after `last`, None if nothing is."""
+        return replace(self, after=last) if last and self.upper and last < self.upper else None
+
+
+class _RunOver(Exception):  # noqa: N818
+    """The run was cancelled while its slice was being cut: the slice is taken back."""
+
+
+def _over(state: State) -> bool:
+    return state in FINAL or state is State.CANCELLING

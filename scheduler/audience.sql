@@ -1,0 +1,49 @@
+-- name: run
+SELECT state, audience, audience_state, snapshot FROM run WHERE run_id = $1;
+
+-- name: make_stage
+-- One a connection, kept: creating and dropping one each slice would bloat the catalogue.
+CREATE TEMPORARY TABLE IF NOT EXISTS audience_stage (member_id uuid NOT NULL, tag bigint NOT NULL);
+
+-- name: empty_stage
+TRUNCATE audience_stage;
+
+-- name: fence
+-- First in the transaction that commits a slice: the job is ours and its worker is not retired, until we are done.
+-- The worker's row is locked before the job's, as by whoever retires a worker.
+SELECT 1 FROM job JOIN worker USING (owner)
+WHERE job.job_id = $1 AND job.owner = $2 AND job.epoch = $3 AND job.state = 'leased' AND worker.reaped_at IS NULL
+FOR SHARE OF worker FOR NO KEY UPDATE OF job;
+
+-- name: snapshot
+-- Only the holder of the run's one slice job changes these.
+SELECT snapshot, left_out, rate_per_hour FROM run WHERE run_id = $1;
+
+-- name: insert_recipients
+-- Sequence numbers go on from $2, grouped by destination within the slice.
+INSERT INTO recipient (run_id, seq, member_id, tag)
+SELECT $1, $2 + row_number() OVER (ORDER BY tag, member_id), member_id, tag FROM audience_stage;
+
+-- name: insert_chunks
+INSERT INTO chunk (run_id, first_seq, last_seq)
+SELECT $1, c.first_seq, c.last_seq FROM unnest($2::int[], $3::int[]) AS c (first_seq, last_seq);
+
+-- name: catch_up
+-- A running lane that had nothing left to claim gets new work: what it missed is not made up for at others' cost.
+UPDATE lane SET vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
+                                         WHERE other.state = 'running' AND other.pool = lane.pool
+                                           AND other.run_id <> lane.run_id))
+WHERE run_id = $1 AND state = 'running'
+  AND NOT EXISTS (SELECT FROM chunk WHERE chunk.run_id = lane.run_id AND chunk.state <> 'done');
+
+-- name: grow
+-- Last, since it locks the run's row: starting and pausing don't wait for a slice. No row: the run has ended.
+UPDATE run SET snapshot = $2, left_out = $3, audience_state = $4
+WHERE run_id = $1 AND audience_state = 'cutting' AND state NOT IN ('cancelling', 'cancelled', 'finished')
+RETURNING 1;
+
+-- name: next_job
+INSERT INTO job (job_id, account_id, kind, subject_id, payload) VALUES ($1, $2, 'audience_slice', $3, $4);
+
+-- name: end_job
+UPDATE job SET state = 'done', owner = NULL, error = NULL WHERE job_id = $1;

@@ -1,0 +1,63 @@
+-- The run's row is changed first and its lane's second, everywhere: one order, no deadlock.
+-- A test run has no campaign's state and can't be steered.
+
+-- name: newest
+SELECT run_id, state FROM run WHERE account_id = $1 AND campaign_id = $2 AND kind = 'campaign'
+ORDER BY run_id DESC LIMIT 1;
+
+-- name: pause
+WITH held AS (UPDATE run SET state = 'pausing' WHERE run_id = $1 AND state = 'running' RETURNING run_id),
+     lanes AS (UPDATE lane SET state = 'held' FROM held WHERE lane.run_id = held.run_id)
+SELECT run_id FROM held;
+
+-- name: resume
+-- Its virtual time moves up to the others': what it missed while it was held is not made up for at their cost.
+WITH running AS (UPDATE run SET state = 'running' WHERE run_id = $1 AND state IN ('paused', 'pausing') RETURNING run_id),
+     lanes AS (
+         UPDATE lane SET state = 'running',
+                vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
+                                         WHERE other.state = 'running' AND other.pool = lane.pool))
+         FROM running WHERE lane.run_id = running.run_id)
+SELECT run_id FROM running;
+
+-- name: cancel
+-- What has not begun ends at once; the rest when nothing of it is under way.
+WITH ending AS (
+         UPDATE run SET state = CASE state WHEN 'scheduled' THEN 'cancelled' ELSE 'cancelling' END,
+                finished_at = CASE state WHEN 'scheduled' THEN app.now() END
+         WHERE run_id = $1 AND state IN ('scheduled', 'running', 'pausing', 'paused') RETURNING run_id, state),
+     lanes AS (
+         UPDATE lane SET state = CASE ending.state WHEN 'cancelled' THEN 'closed' ELSE 'held' END
+         FROM ending WHERE lane.run_id = ending.run_id)
+SELECT run_id FROM ending;
+
+-- name: settle
+-- $1 one run, or null for all. Pausing and cancelling are final once no chunk is leased: intents live only within
+-- leased chunks, and a run that is not running is given neither. Nothing left to do when pausing means finished.
+-- Chunks of a cancelled run are ended, so that no index keeps them; those that a claim is just giving back may stay.
+WITH still AS MATERIALIZED (
+         SELECT run_id,
+                CASE WHEN state = 'cancelling' THEN 'cancelled'
+                     WHEN audience_state IN ('whole', 'failed')
+                          AND NOT EXISTS (SELECT FROM chunk WHERE chunk.run_id = run.run_id AND chunk.state <> 'done')
+                     THEN 'finished'
+                     ELSE 'paused' END AS becomes
+         FROM run
+         WHERE state IN ('pausing', 'cancelling') AND ($1::uuid IS NULL OR run_id = $1)
+           AND NOT EXISTS (SELECT FROM chunk WHERE chunk.run_id = run.run_id AND chunk.state = 'leased')
+         LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED),
+     settled AS (
+         UPDATE run SET state = still.becomes,
+                finished_at = CASE WHEN still.becomes <> 'paused' THEN app.now() END
+         FROM still WHERE run.run_id = still.run_id RETURNING run.run_id, run.state, run.kind),
+     lanes AS (
+         UPDATE lane SET state = 'closed' FROM settled
+         WHERE lane.run_id = settled.run_id AND settled.state <> 'paused'),
+     left_over AS (
+         SELECT chunk_id FROM chunk JOIN settled USING (run_id)
+         WHERE settled.state = 'cancelled' AND chunk.state = 'ready' FOR NO KEY UPDATE OF chunk SKIP LOCKED),
+     ended AS (UPDATE chunk SET state = 'done' FROM left_over WHERE chunk.chunk_id = left_over.chunk_id)
+SELECT run_id, state, kind FROM settled;
+
+-- name: state
+SELECT state FROM run WHERE run_id = $1;

@@ -1,0 +1,75 @@
+"""What the sweep does, one function a chore: each is safe to run in any number of schedulers at once."""
+
+import asyncpg
+
+from core import logs, sql
+from scheduler.campaigns.states import State
+from scheduler.meters import RUNS_ENDED, STOPS_CARRIED
+
+SQL = sql.load(__package__ or "", "sweep.sql")
+STEERING = sql.load("scheduler.campaigns", "steering.sql")
+JOBS = sql.load(__package__ or "", "jobs.sql")
+
+log = logs.get()
+
+STOPS_AT_ONCE = 1_000
+
+
+async def plan_audiences(main: asyncpg.Pool, lead: float) -> int:
+    """Have the audiences cut of runs that start within `lead` seconds; return how many were begun."""
+    return len(await main.fetch(SQL["plan_audiences"], lead))
+
+
+async def settle(main: asyncpg.Pool) -> int:
+    """Make pausing and cancelling final where nothing is under way; return how many."""
+    return _note_ends(await main.fetch(STEERING["settle"], None))
+
+
+async def finish(main: asyncpg.Pool) -> int:
+    """Finish runs with nothing left to do; return how many."""
+    return _note_ends(await main.fetch(SQL["finish"]))
+
+
+async def carry_stops(main: asyncpg.Pool, vault: asyncpg.Pool) -> int:
+    """Carry stops on into the vault, at most 1,000 a round, until none is left; return how many.
+
+    They stay locked here until the vault has committed; if we die in between they are carried again, which the
+    vault's function finds done. `vault` is a pool of the role that may call that function and nothing else.
+    """
+    total = 0
+    while True:
+        async with main.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(SQL["stops_to_carry"])
+            if rows:
+                columns = {name: [row[name] for row in rows] for name in rows[0].keys()}  # noqa: SIM118 - a Record
+                accounts, members = columns["account_id"], columns["member_id"]
+                await vault.execute(SQL["carry_stops"], accounts, members, columns["reason"], columns["occurred_at"])
+                await connection.execute(SQL["stops_carried"], accounts, members, columns["scope"])
+        STOPS_CARRIED.inc(len(rows))
+        total += len(rows)
+        if len(rows) < STOPS_AT_ONCE:
+            return total
+
+
+async def release_jobs(main: asyncpg.Pool) -> int:
+    """Free jobs whose worker is retired; return how many."""
+    return len(await main.fetch(JOBS["release_orphans"]))
+
+
+async def make_partitions(main: asyncpg.Pool) -> None:
+    """Make the tables of the months ahead."""
+    await main.execute(SQL["make_partitions"])
+
+
+async def forget(main: asyncpg.Pool) -> None:
+    """Delete what is kept for a time only: answers to repeated requests, jobs that are done."""
+    await main.execute(SQL["forget_idempotency"])
+    await main.execute(SQL["forget_jobs"])
+
+
+def _note_ends(rows: list[asyncpg.Record]) -> int:
+    for row in rows:
+        if row["state"] != State.PAUSED:
+            RUNS_ENDED.labels(row["state"]).inc()
+        log.info("run_state", run=str(row["run_id"]), state=row["state"], kind=row["kind"])
+    return len(rows)

@@ -1,0 +1,22 @@
+"""The scheduler's metrics. Labels are closed sets; totals that must equal a report come from the tables."""
+
+from prometheus_client import Counter, Histogram
+
+LATENESS = Histogram(
+    "todoku_run_lateness_seconds",
+    "From a run's time to its start",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3600),
+)
+RUNS_STARTED = Counter("todoku_runs_started_total", "Runs that this scheduler started")
+RUNS_ENDED = Counter("todoku_runs_ended_total", "Runs that this scheduler saw end", ["state"])
+STEP_SECONDS = Histogram(
+    "todoku_sweep_step_seconds",
+    "Duration of a step of the sweep",
+    ["step"],
+    buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2, 10),
+)
+STEP_ERRORS = Counter("todoku_sweep_step_errors_total", "Steps of the sweep that failed", ["step"])
+STOPS_CARRIED = Counter("todoku_stops_carried_total", "Stops carried into the vault")
+CLOCK_RESTARTS = Counter("todoku_scheduler_clock_restarts_total", "Times that the clock had to be started anew")
+JOBS = Counter("todoku_jobs_total", "Leased jobs by what came of them", ["kind", "outcome"])
+AUDIENCE_MEMBERS = Counter("todoku_audience_members_total", "Members taken into audiences")

@@ -1,0 +1,62 @@
+"""The scheduler process: any number may run, none is special, and the database may come and go."""
+
+import asyncio
+from functools import partial
+
+import asyncpg
+
+from core.clock import Clock
+from core.settings import Settings
+from delivery import recovery
+from scheduler.clock import Tick, Ticks
+from scheduler.starts import soon_due
+from scheduler.sweep import Step, Sweep
+from tracking import tallies
+
+HORIZON_SECONDS = 1.0
+
+
+async def run(
+    *, settings: Settings, main: asyncpg.Pool, stops_pool: asyncpg.Pool, clock: Clock, stop: asyncio.Event
+) -> None:
+    """Sweep until `stop` is set. A step that is at work then is ended, and undone by its transaction.
+
+    `main` is a pool of the application's role with at least 4 connections, `stops_pool` one of the role that may only
+    carry stops into the vault.
+    """
+    sweep = Sweep(
+        main,
+        stops_pool,
+        clock,
+        lead=settings.audience_lead,
+        reap=partial(recovery.reap, main, settings.final_dot_timeout),
+        fold=partial(tallies.fold, main),
+        forget_batches=partial(tallies.forget_batches, main),
+    )
+    async with Ticks(clock) as ticks:
+        work = [
+            asyncio.create_task(_follow(ticks, sweep, main), name="sweep"),
+            asyncio.create_task(sweep.keep_house(stop), name="chores"),
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([*work, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (*work, stopping):
+                task.cancel()
+            await asyncio.gather(*work, stopping, return_exceptions=True)
+
+
+async def _follow(ticks: Ticks, sweep: Sweep, main: asyncpg.Pool) -> None:
+    async def look_ahead() -> None:
+        ticks.expect(await soon_due(main, HORIZON_SECONDS))
+
+    ahead = Step("look_ahead", look_ahead)
+    while True:
+        if await ticks.wait() is Tick.START:
+            await sweep.take(sweep.start)
+        else:
+            await sweep.pass_prompt()
+            await sweep.take(ahead)

@@ -1,0 +1,112 @@
+"""One pass over everything that is due, made of steps that don't depend on one another's success.
+
+Prompt steps move runs and go with every tick of the clock. Chores may have to wait for the vault or for much work;
+each has a rhythm of its own and none holds up a start. A step that fails is logged, counted, and tried again at its
+next turn.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import asyncpg
+
+from core import logs
+from core.clock import Clock
+from core.database import AWAY
+from scheduler import chores
+from scheduler.meters import STEP_ERRORS, STEP_SECONDS
+from scheduler.starts import start_due
+
+log = logs.get()
+
+HOUR = 3600.0
+
+Call = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step and, for a chore, its rhythm in seconds."""
+
+    name: str
+    call: Call
+    every: float = 0.0
+
+
+class Sweep:
+    """The steps. `reap` retires dead workers, `fold` folds tallies, `forget_batches` drops old batch ids.
+
+    `lead` is how many seconds before its start an audience is cut.
+    """
+
+    def __init__(
+        self,
+        main: asyncpg.Pool,
+        stops: asyncpg.Pool,
+        clock: Clock,
+        *,
+        lead: float,
+        reap: Call,
+        fold: Call,
+        forget_batches: Call,
+    ) -> None:
+        self._clock = clock
+        self.start = Step("start", lambda: start_due(main))
+        self.prompt = (
+            Step("plan", lambda: chores.plan_audiences(main, lead)),
+            self.start,
+            Step("finish", lambda: chores.finish(main)),
+            Step("settle", lambda: chores.settle(main)),
+        )
+        self.chores = (
+            Step("reap", reap, 1.0),
+            Step("release_jobs", lambda: chores.release_jobs(main), 5.0),
+            Step("carry_stops", lambda: chores.carry_stops(main, stops), 0.5),
+            Step("fold", fold, 1.0),
+            Step("partitions", lambda: chores.make_partitions(main), HOUR),
+            Step("forget", lambda: chores.forget(main), HOUR),
+            Step("forget_batches", forget_batches, HOUR),
+        )
+
+    async def once(self) -> None:
+        """Take every step one time."""
+        for step in (*self.prompt, *self.chores):
+            await self.take(step)
+
+    async def pass_prompt(self) -> None:
+        """Take the prompt steps."""
+        for step in self.prompt:
+            await self.take(step)
+
+    async def keep_house(self, stop: asyncio.Event) -> None:
+        """Take each chore in its rhythm until `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            for step in self.chores:
+                group.create_task(self._repeat(step, stop), name=f"chore {step.name}")
+
+    async def take(self, step: Step) -> bool:
+        """Take one step; False if it failed."""
+        began = self._clock.monotonic()
+        try:
+            await step.call()
+        except AWAY as error:
+            STEP_ERRORS.labels(step.name).inc()
+            log.warning("database_away", what=step.name, error=type(error).__name__)
+            return False
+        except Exception:
+            STEP_ERRORS.labels(step.name).inc()
+            log.exception("step_failed", step=step.name)
+            return False
+        finally:
+            STEP_SECONDS.labels(step.name).observe(self._clock.monotonic() - began)
+        return True
+
+    async def _repeat(self, step: Step, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            # An hourly chore that failed is not left for an hour.
+            wait = step.every if await self.take(step) else min(step.every, 10.0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await stop.wait()

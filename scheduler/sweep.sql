@@ -1,0 +1,51 @@
+-- name: plan_audiences
+-- $1 seconds before its start that an audience is cut. The first slice's job has the run's own id: planned twice, it
+-- would still be there once.
+WITH due AS MATERIALIZED (
+         SELECT run_id FROM run
+         WHERE audience_state = 'waiting' AND state NOT IN ('finished', 'cancelled')
+           AND starts_at <= (SELECT app.now()) + make_interval(secs => $1)
+         ORDER BY starts_at LIMIT 200 FOR NO KEY UPDATE SKIP LOCKED),
+     planned AS (
+         UPDATE run SET audience_state = 'cutting' FROM due WHERE run.run_id = due.run_id
+         RETURNING run.run_id, run.account_id)
+INSERT INTO job (job_id, account_id, kind, subject_id)
+SELECT run_id, account_id, 'audience_slice', run_id FROM planned
+ON CONFLICT DO NOTHING RETURNING 1;
+
+-- name: finish
+-- All recipients are there and no chunk is left to do. What is left of a chunk goes on in a successor that is inserted
+-- with its end, so a run is never finished between the two.
+WITH ended AS MATERIALIZED (
+         SELECT run_id FROM run
+         WHERE state IN ('running', 'pausing') AND audience_state IN ('whole', 'failed')
+           AND NOT EXISTS (SELECT FROM chunk WHERE chunk.run_id = run.run_id AND chunk.state <> 'done')
+         LIMIT 200 FOR NO KEY UPDATE SKIP LOCKED),
+     finished AS (
+         UPDATE run SET state = 'finished', finished_at = app.now() FROM ended WHERE run.run_id = ended.run_id
+         RETURNING run.run_id, run.state, run.kind),
+     lanes AS (UPDATE lane SET state = 'closed' FROM finished WHERE lane.run_id = finished.run_id)
+SELECT run_id, state, kind FROM finished;
+
+-- name: stops_to_carry
+-- Locked while they are carried: two schedulers never carry the same one at once.
+SELECT account_id, member_id, scope, reason, occurred_at FROM stop
+WHERE carried_at IS NULL ORDER BY occurred_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: carry_stops
+-- In the vault, by its one narrow function.
+SELECT app.carry_stops($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]);
+
+-- name: stops_carried
+UPDATE stop SET carried_at = app.now()
+FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS c (account_id, member_id, scope)
+WHERE stop.account_id = c.account_id AND stop.member_id = c.member_id AND stop.scope = c.scope;
+
+-- name: make_partitions
+SELECT app.make_partitions(app.now(), 3);
+
+-- name: forget_idempotency
+DELETE FROM idempotency WHERE created_at < app.now() - interval '24 hours';
+
+-- name: forget_jobs
+DELETE FROM job WHERE state = 'done' AND created_at < app.now() - interval '7 days';

@@ -1,0 +1,75 @@
+"""`make bench`: runs all benchmarks, `make bench ARGS=NAME` one; prints a table and writes build/bench/NAME.json.
+
+A figure of a shared machine is worth little alone: each benchmark measures what it is compared with in the same run.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import orjson
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from core import logs
+from deploy.dsns import Dsns
+from deploy.postgres import EmbeddedPostgres, create_databases
+from tests.benchmarks import delivery, import_, tracking
+from tests.benchmarks.figure import Figure
+from tests.support.postgres import directory_for_postgres
+
+OUT = Path("build/bench")
+IMPORT_ROWS = 100_000
+
+
+async def _on_databases(measure: Callable[[Dsns], Awaitable[list[Figure]]]) -> list[Figure]:
+    """Run `measure` on fresh databases of a durable server of its own."""
+    with directory_for_postgres() as directory:
+        postgres = EmbeddedPostgres(directory / "postgres")
+        await asyncio.to_thread(postgres.start)
+        try:
+            return await measure(await create_databases(postgres))
+        finally:
+            await asyncio.to_thread(postgres.stop)
+
+
+BENCHMARKS: Mapping[str, Callable[[], Awaitable[list[Figure]]]] = {
+    "delivery": delivery.measure,
+    "import": lambda: _on_databases(lambda dsns: import_.measure(dsns, IMPORT_ROWS)),
+    "tracking": lambda: _on_databases(tracking.measure),
+}
+
+
+def main() -> int:
+    """Run the named benchmarks, or all; the exit code is 2 for a name that is none."""
+    names = sys.argv[1:] or list(BENCHMARKS)
+    console = Console()
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        console.print(f"No such benchmark: {', '.join(unknown)}. There are: {', '.join(BENCHMARKS)}")
+        return 2
+    logs.configure("bench", "error")
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        figures = uvloop.run(_measured(name))
+        (OUT / f"{name}.json").write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+        table = Table("figure", "value", "unit", "conditions", title=name, title_justify="left")
+        for figure in figures:
+            table.add_row(
+                figure["name"],
+                f"{figure['value']:,.3g}" if figure["value"] < 100 else f"{figure['value']:,.0f}",
+                figure["unit"],
+                figure["conditions"],
+            )
+        console.print(table)
+    return 0
+
+
+async def _measured(name: str) -> list[Figure]:
+    return await BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The mailbox in a browser: Debian's Chromium, driven by Playwright."""
+
+import asyncio
+import os
+import smtplib
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.support.mailbox import RunningMailbox, running_mailbox
+
+CHROMIUM = Path("/usr/bin/chromium")
+SCREENS = Path(__file__).parents[2] / "build" / "screens"
+
+HOSTILE = """\
+<!doctype html><html><head><style>h1 { color: #c8402f }</style></head>
+<body onload="ran('onload')">
+<h1>桜の季節です</h1>
+<p id="greeting">花子様、春の新作が届きました。</p>
+<p><a id="link" href="http://127.0.0.1:9/offer">新作を見る</a></p>
+<img alt="" src="data:image/png;base64,broken" onerror="ran('onerror')">
+<form action="/clear" method="post"><button id="trap">Unsubscribe</button></form>
+<script>
+function ran(how) { document.body.insertAdjacentHTML('beforeend', '<b class="ran">' + how + '</b>') }
+ran('script'); alert('ran'); top.location = '/clear'
+</script>
+</body></html>
+"""
+
+SUBJECTS = [
+    ("kenji.tanaka@example.test", "ご注文ありがとうございます 注文番号 10482"),
+    ("maria.lopez@example.test", "Your spring catalogue is here"),
+    ("sato.yuki@example.test", "【会員限定】今週末だけのご案内"),
+    ("bjorn@example.test", "Confirm your subscription"),
+    ("defer-451-once.0007@example.test", "Weekly digest: twelve stories you may have missed while you were away"),
+    ("hanako@example.test", "桜の季節のお知らせ"),
+]
+
+
+@pytest.fixture
+async def mailbox(tmp_path: Path) -> AsyncIterator[RunningMailbox]:
+    async with running_mailbox(tmp_path) as running:
+        await asyncio.to_thread(deliver, running.smtp_port)
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    # Without Debian's chromium package this fails, saying that the executable is missing.
+    alone = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--disable-gpu", "--disable-dev-shm-usage", *alone]
+        )
+        yield browser
+        await browser.close()
+
+
+def deliver(port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="localhost") as client:
+        for recipient, subject in SUBJECTS:
+            message = EmailMessage()
+            message["From"] = "届けるストア <news@store.test>"
+            message["To"] = recipient
+            message["Subject"] = subject
+            message.set_content("花子様、春の新作が届きました。\n")
+            message.add_alternative(HOSTILE, subtype="html")
+            for _ in range(2):
+                try:
+                    client.send_message(message, "bounces+0abc@store.test", [recipient])
+                except smtplib.SMTPRecipientsRefused:
+                    continue
+                break
+
+
+async def opened(browser: Browser, mailbox: RunningMailbox, scheme: str = "light") -> tuple[Page, list[str]]:
+    page = await browser.new_page(
+        viewport={"width": 1280, "height": 860},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    alerts: list[str] = []
+
+    async def note(dialog: object) -> None:
+        alerts.append(str(dialog))
+
+    page.on("dialog", note)
+    await page.goto(mailbox.url)
+    return page, alerts
+
+
+async def test_a_mail_is_found_and_read_and_its_script_does_not_run(browser: Browser, mailbox: RunningMailbox) -> None:
+    page, alerts = await opened(browser, mailbox)
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=SCREENS / "mailbox-list.png")
+    assert await page.locator(".list li").count() == len(SUBJECTS)
+    await page.get_by_role("searchbox").fill("hanako@")
+    await page.get_by_role("searchbox").press("Enter")
+    await page.get_by_text("桜の季節のお知らせ").click()
+    frame = page.frame_locator("iframe")
+    await frame.get_by_text("花子様、春の新作が届きました。").wait_for()
+    await page.wait_for_load_state("networkidle")
+    assert await frame.locator(".ran").count() == 0
+    assert alerts == []
+    assert page.url.endswith(f"/messages/{len(SUBJECTS)}")
+    assert await frame.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(200, 64, 47)"
+    await page.screenshot(path=SCREENS / "mailbox-mail.png")
+
+
+async def test_no_script_runs_in_a_mails_html_opened_by_itself(browser: Browser, mailbox: RunningMailbox) -> None:
+    page, alerts = await opened(browser, mailbox)
+    await page.goto(f"{mailbox.url}/messages/1/html", wait_until="networkidle")
+    assert await page.locator("#greeting").count() == 1
+    assert await page.locator(".ran").count() == 0
+    assert alerts == []
+
+
+async def test_a_form_in_a_mail_can_not_empty_the_mailbox(browser: Browser, mailbox: RunningMailbox) -> None:
+    page, _ = await opened(browser, mailbox)
+    await page.goto(f"{mailbox.url}/messages/1")
+    await page.frame_locator("iframe").locator("#trap").click()
+    await page.goto(mailbox.url)
+    assert await page.locator(".list li").count() == len(SUBJECTS)
+
+
+async def test_the_mailbox_is_emptied_after_a_question(browser: Browser, mailbox: RunningMailbox) -> None:
+    page, _ = await opened(browser, mailbox, "dark")
+    await page.screenshot(path=SCREENS / "mailbox-list-dark.png")
+    await page.get_by_role("link", name="Empty").click()
+    await page.screenshot(path=SCREENS / "mailbox-clear-dark.png")
+    await page.get_by_role("button", name="Empty the mailbox").click()
+    await page.get_by_role("heading", name="No mail yet").wait_for()
+    await page.screenshot(path=SCREENS / "mailbox-empty-dark.png")
+
+
+async def test_the_page_fits_a_telephone(browser: Browser, mailbox: RunningMailbox) -> None:
+    page, _ = await opened(browser, mailbox)
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await page.screenshot(path=SCREENS / "mailbox-list-narrow.png")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.goto(f"{mailbox.url}/messages/5?view=headers")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,199 @@
+"""The API on real databases, called over ASGI: no socket, all else as in production."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.idempotency import IdempotencyStore
+from api.imports.jobs import ImportJobs
+from api.keys import KeyStore
+from api.members.stops import StopStore
+from api.scopes import SCOPES
+from api.services import Services
+from core.clock import Clock
+from core.ids import IdSource
+from delivery.senders import SenderStore
+from delivery.templates import TemplateStore
+from members.attributes import AttributeStore
+from members.audience import AudienceSource
+from members.groups import GroupStore
+from members.imports.store import ImportStore
+from members.kek import Kek
+from members.keyring import KeyRings, create_ring
+from members.members import MemberStore
+from members.segments import SegmentStore
+from members.suppressions import SuppressionStore
+from members.vault import Vault
+from scheduler.campaigns.addressees import VaultAddressees
+from scheduler.campaigns.store import CampaignStore
+from scheduler.runs import RunStore
+from tracking.reports import ReportStore
+
+
+@pytest.fixture
+def kek() -> Kek:
+    return Kek(os.urandom(32))
+
+
+@pytest.fixture
+def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, new_id: IdSource) -> Services:
+    attributes = AttributeStore(vault, new_id)
+    rings = KeyRings(vault, kek)
+    audiences = AudienceSource(vault, rings)
+    return Services(
+        clock=clock,
+        new_id=new_id,
+        import_max_bytes=8_000_000,
+        keys=KeyStore(main, new_id, os.urandom),
+        idempotency=IdempotencyStore(main, kek),
+        attributes=attributes,
+        members=MemberStore(vault, rings, new_id),
+        vault=Vault(vault, rings),
+        stops=StopStore(main),
+        groups=GroupStore(vault, new_id),
+        imports=ImportStore(vault, rings, new_id, max_bytes=8_000_000),
+        jobs=ImportJobs(main, new_id),
+        segments=SegmentStore(vault, rings, new_id),
+        suppressions=SuppressionStore(vault, rings),
+        senders=SenderStore(main, kek, new_id),
+        templates=TemplateStore(main, new_id),
+        campaigns=CampaignStore(
+            main, attributes=attributes, audiences=audiences, addressees=VaultAddressees(vault), new_id=new_id
+        ),
+        runs=RunStore(main),
+        reports=ReportStore(main),
+    )
+
+
+@pytest.fixture
+def app(services: Services) -> FastAPI:
+    return create_app(services)
+
+
+@dataclass
+class Account:
+    """A client company and a key of its own that may do everything."""
+
+    account_id: UUID
+    client: httpx.AsyncClient
+
+
+@dataclass
+class Accounts:
+    """Makes accounts as `todoku init` does."""
+
+    app: FastAPI
+    services: Services
+    main: asyncpg.Pool
+    vault: asyncpg.Pool
+    kek: Kek
+
+    @asynccontextmanager
+    async def made(self, name: str) -> AsyncIterator[Account]:
+        account_id = self.services.new_id()
+        await self.main.execute("INSERT INTO account (account_id, name) VALUES ($1, $2)", account_id, name)
+        await create_ring(self.vault, self.kek, account_id)
+        await self.services.attributes.define_built_in(account_id)
+        async with self.client(account_id, *SCOPES) as client:
+            yield Account(account_id, client)
+
+    @asynccontextmanager
+    async def client(self, account_id: UUID, *scopes: str) -> AsyncIterator[httpx.AsyncClient]:
+        made = await self.services.keys.create(account_id, "a key", scopes)
+        headers = {"Authorization": f"Bearer {made.token}"}
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test", headers=headers) as client:
+            yield client
+
+
+@pytest.fixture
+def accounts(app: FastAPI, services: Services, main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek) -> Accounts:
+    return Accounts(app, services, main, vault, kek)
+
+
+@pytest.fixture
+async def account(accounts: Accounts) -> AsyncIterator[Account]:
+    async with accounts.made("default") as made:
+        yield made
+
+
+@pytest.fixture
+async def stranger(accounts: Accounts) -> AsyncIterator[Account]:
+    async with accounts.made("another") as made:
+        yield made
+
+
+@pytest.fixture
+def client(account: Account) -> httpx.AsyncClient:
+    return account.client
+
+
+@dataclass
+class Story:
+    """One of each thing, made over REST: ids by the route's parameter, and where each is read."""
+
+    ids: dict[str, str]
+    paths: list[str]
+
+
+@pytest.fixture
+async def story(client: httpx.AsyncClient) -> Story:
+    made = Story({}, [])
+
+    async def make(parameter: str, path: str, body: dict[str, object]) -> str:
+        answer = await client.post(path, json=body)
+        assert answer.status_code == 201, answer.text
+        made.ids[parameter] = answer.json()["id"]
+        made.paths.append(answer.headers["Location"])
+        return str(answer.json()["id"])
+
+    await make("attribute_id", "/v1/attributes", {"name": "city", "type": "text", "protection": "open"})
+    group = await make("group_id", "/v1/groups", {"name": "Shop"})
+    await make(
+        "member_id",
+        "/v1/members",
+        {
+            "email": "taro@example.jp",
+            "attributes": {"name": "太郎", "city": "tokyo"},
+            "groups": [group],
+            "consent": {"source": "form"},
+        },
+    )
+    upload = await client.post(
+        "/v1/imports",
+        files={"file": ("m.csv", "email,name\r\nhanako@example.jp,花子\r\n".encode())},
+        data={"consent_source": "form"},
+    )
+    assert upload.status_code == 202, upload.text
+    made.ids["import_id"] = upload.json()["id"]
+    made.paths.append(upload.headers["Location"])
+    rule = {"attribute": "city", "equals": "tokyo"}
+    segment = await make("segment_id", "/v1/segments", {"name": "Tokyo", "rule": rule})
+    await make("suppression_id", "/v1/suppressions", {"email": "gone@example.jp"})
+    sender = await make(
+        "sender_id",
+        "/v1/senders",
+        {"name": "店", "address": "news@shop.example.jp", "postal_address": "東京都1-1", "contact": "03-0000-0000"},
+    )
+    words = {"name": "news", "subject": "{{ name }} 様へ", "html": '<a href="https://example.com/a">a</a>'}
+    template = await make("template_id", "/v1/templates", words)
+    campaign = await make(
+        "campaign_id",
+        "/v1/campaigns",
+        {"name": "Dec", "sender": sender, "template": template, "audience": {"segments": [segment]}},
+    )
+    at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    scheduled = await client.post(f"/v1/campaigns/{campaign}/schedule", json={"at": at})
+    assert scheduled.status_code == 200, scheduled.text
+    made.ids["run_id"] = scheduled.json()["run"]
+    made.paths += [f"/v1/runs/{made.ids['run_id']}", f"/v1/reports/campaigns/{campaign}"]
+    return made

@@ -1,0 +1,107 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from core.clock import Clock
+from core.database import close_pool, open_pool
+from deploy.dsns import Dsns
+from scheduler import chores
+from scheduler.campaigns.states import State
+from scheduler.sweep import Sweep
+from tests.support.campaigns import Stage
+from tests.support.postgres import shift_clock
+
+
+async def nothing() -> None:
+    pass
+
+
+def sweep(stage: Stage, stops: asyncpg.Pool, clock: Clock, **calls: object) -> Sweep:
+    given = {"reap": nothing, "fold": nothing, "forget_batches": nothing} | calls
+    return Sweep(stage.main, stops, clock, lead=600, **given)  # type: ignore[arg-type]
+
+
+async def stop_members(stage: Stage, count: int) -> None:
+    members = await stage.members(count)
+    await stage.main.execute(
+        "INSERT INTO stop (account_id, member_id, reason, occurred_at)"
+        " SELECT $1, m, 'unsubscribed', app.now() FROM unnest($2::uuid[]) AS m",
+        stage.account_id,
+        members,
+    )
+
+
+async def test_stops_are_carried_into_the_vault_once(stage: Stage, stops: asyncpg.Pool, vault: asyncpg.Pool) -> None:
+    await stop_members(stage, 1_500)
+    carried = await asyncio.gather(*(chores.carry_stops(stage.main, stops) for _ in range(3)))
+    assert sum(carried) == 1_500
+    assert await stage.main.fetchval("SELECT count(*) FROM stop WHERE carried_at IS NULL") == 0
+    assert await vault.fetchval("SELECT count(*) FROM member WHERE status = 'unsubscribed'") == 1_500
+    assert await vault.fetchval("SELECT count(*) FROM suppression") == 1_500
+    assert await vault.fetchval("SELECT count(*) FROM consent WHERE kind = 'withdrawn'") == 1_500
+    assert await chores.carry_stops(stage.main, stops) == 0
+
+
+async def test_stops_that_were_carried_before_we_died_are_not_doubled(
+    stage: Stage, stops: asyncpg.Pool, vault: asyncpg.Pool
+) -> None:
+    await stop_members(stage, 10)
+    await chores.carry_stops(stage.main, stops)
+    await stage.main.execute("UPDATE stop SET carried_at = NULL")
+    assert await chores.carry_stops(stage.main, stops) == 10
+    assert await vault.fetchval("SELECT count(*) FROM consent WHERE kind = 'withdrawn'") == 10
+
+
+async def test_one_pass_takes_a_campaign_s_audience_through_its_run_to_the_end(
+    stage: Stage, stops: asyncpg.Pool, clock: Clock
+) -> None:
+    await stage.members(10)
+    campaign = await stage.scheduled()
+    whole = sweep(stage, stops, clock)
+    await whole.once()
+    assert (await stage.run(campaign)).state is State.RUNNING
+    await stage.cut_audiences()
+    await stage.end_chunks(campaign)
+    await whole.once()
+    assert (await stage.run(campaign)).state is State.FINISHED
+
+
+async def test_a_step_that_fails_stops_no_other(stage: Stage, clock: Clock) -> None:
+    await stop_members(stage, 1)
+    campaign = await stage.scheduled()
+    called = []
+
+    async def fail() -> None:
+        called.append("reap")
+        raise RuntimeError
+
+    async def fold() -> None:
+        called.append("fold")
+
+    nowhere = await open_pool("postgresql://nobody:x@127.0.0.1:1/none", name="no vault")
+    try:
+        await sweep(stage, nowhere, clock, reap=fail, fold=fold).once()
+    finally:
+        await close_pool(nowhere)
+    assert called == ["reap", "fold"]
+    assert (await stage.run(campaign)).state is State.RUNNING
+    assert await stage.main.fetchval("SELECT count(*) FROM stop WHERE carried_at IS NULL") == 1
+
+
+async def test_what_is_kept_for_a_time_only_is_forgotten(stage: Stage, main_owner: asyncpg.Pool, dsns: Dsns) -> None:
+    insert = "INSERT INTO idempotency (account_id, key, fingerprint) VALUES ($1, $2, '')"
+    await stage.main.execute(insert, stage.account_id, "old")
+    await shift_clock(main_owner, 25 * 3600)
+    await stage.main.execute(insert, stage.account_id, "new")
+    await chores.forget(stage.main)
+    assert [row["key"] for row in await stage.main.fetch("SELECT key FROM idempotency")] == ["new"]
+
+
+async def test_the_tables_of_the_months_ahead_are_made(stage: Stage, main_owner: asyncpg.Pool) -> None:
+    await shift_clock(main_owner, 300 * 86_400)
+    await chores.make_partitions(stage.main)
+    await chores.make_partitions(stage.main)
+    ahead = datetime.now(UTC) + timedelta(days=300)
+    name = f"recipient_{ahead:%Y%m}"
+    assert await main_owner.fetchval("SELECT to_regclass($1) IS NOT NULL", name)

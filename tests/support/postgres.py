@@ -1,0 +1,96 @@
+"""A real Postgres for tests: one server a session, two fresh migrated databases a test."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, fields, replace
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from deploy.dsns import Dsns
+from deploy.postgres import EmbeddedPostgres, create_databases
+from deploy.postgres.databases import MAIN, MEMBERS, admit
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server with migrated databases that serve as templates: never connect to those."""
+
+    postgres: EmbeddedPostgres
+    templates: Dsns
+
+
+@contextmanager
+def directory_for_postgres() -> Iterator[Path]:
+    """A new directory that Postgres' user can reach (pytest's own is closed to others), removed afterwards."""
+    made = Path(tempfile.mkdtemp(prefix="todoku-test-"))
+    made.chmod(0o711)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """A server of its own: for the session's fixture, and for tests that kill or restart theirs.
+
+    Synchronous, so that it is bound to no event loop; an async test runs it by `asyncio.to_thread` or a fixture.
+    """
+    with directory_for_postgres() as directory:
+        postgres = EmbeddedPostgres(directory / "postgres", durable=False)
+        postgres.start()
+        try:
+            yield Server(postgres, asyncio.run(create_databases(postgres)))
+        finally:
+            postgres.stop()
+
+
+@asynccontextmanager
+async def fresh_databases(server: Server) -> AsyncIterator[Dsns]:
+    """Clone both templates (about 30 ms), and drop the clones afterwards."""
+    number = next(_numbers)
+    names = {MAIN.name: f"t{number}_main", MEMBERS.name: f"t{number}_members"}
+    try:
+        async with _administrator(server) as admin:
+            for database in (MAIN, MEMBERS):
+                name = names[database.name]
+                # FILE_COPY: for a database of a few MB copying files beats logging each page.
+                await admin.execute(
+                    f'CREATE DATABASE "{name}" TEMPLATE "{database.name}" OWNER "{database.owner}" STRATEGY FILE_COPY'
+                )
+                await admit(admin, database, name)
+        yield _moved(server.templates, names)
+    finally:
+        async with _administrator(server) as admin:
+            for name in names.values():
+                await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def _administrator(server: Server) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(server.postgres.superuser_dsn, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
+
+
+def _moved(dsns: Dsns, names: dict[str, str]) -> Dsns:
+    changed = {}
+    for field in fields(dsns):
+        parts = urlsplit(getattr(dsns, field.name))
+        changed[field.name] = urlunsplit(parts._replace(path="/" + names[parts.path.lstrip("/")]))
+    return replace(dsns, **changed)
+
+
+async def shift_clock(owner: asyncpg.Pool, seconds: float) -> None:
+    """Move `app.now()` of one database (its owner's pool) on by `seconds`."""
+    await owner.execute("UPDATE app.clock_offset SET shift = shift + make_interval(secs => $1)", seconds)

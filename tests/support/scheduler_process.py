@@ -1,0 +1,25 @@
+"""A scheduler as a process of its own, for tests that kill it; its arguments are two DSNs, main and stops."""
+
+import asyncio
+import sys
+
+from core import logs
+from core.clock import SystemClock
+from core.database import close_pool, open_pool
+from core.settings import Settings
+from scheduler.process import run
+
+
+async def main(main_dsn: str, stops_dsn: str) -> None:
+    logs.configure("scheduler")
+    main_pool = await open_pool(main_dsn, name="scheduler")
+    stops_pool = await open_pool(stops_dsn, name="scheduler")
+    try:
+        await run(settings=Settings(), main=main_pool, stops_pool=stops_pool, clock=SystemClock(), stop=asyncio.Event())
+    finally:
+        await close_pool(main_pool)
+        await close_pool(stops_pool)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,75 @@
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import ConfigurationError, Tampered
+from core.tokens import MAX_LINKS, SLOT_LINK, LinkSigner, TokenContent
+
+RUN = UUID("01900000-0000-7000-8000-000000000001")
+KEYS = {1: b"a" * 32, 2: b"b" * 32}
+SIGNER = LinkSigner(KEYS, 1)
+SLOTS = [0, 1, *range(SLOT_LINK, SLOT_LINK + 20)]
+
+
+@given(st.uuids(), st.integers(0, 2**32 - 1))
+def test_what_was_minted_is_opened(run_id: UUID, seq: int) -> None:
+    tokens = SIGNER.mint(run_id, seq, SLOTS)
+    assert {len(token) for token in tokens} == {48}
+    assert [SIGNER.open(token) for token in tokens] == [TokenContent(run_id, seq, slot) for slot in SLOTS]
+
+
+def test_a_token_is_the_same_whatever_else_is_minted_with_it() -> None:
+    assert SIGNER.mint(RUN, 7, [SLOT_LINK + 3]) == [SIGNER.mint(RUN, 7, SLOTS)[5]]
+
+
+def test_every_flipped_bit_fails() -> None:
+    (token,) = SIGNER.mint(RUN, 7, [SLOT_LINK])
+    for place in range(len(token)):
+        for bit in range(7):
+            changed = token[:place] + chr(ord(token[place]) ^ (1 << bit)) + token[place + 1 :]
+            with pytest.raises(Tampered):
+                SIGNER.open(changed)
+
+
+@given(st.text(max_size=60))
+def test_foreign_text_fails(text: str) -> None:
+    with pytest.raises(Tampered):
+        SIGNER.open(text)
+    with pytest.raises(Tampered):
+        SIGNER.open_return_path(text)
+
+
+def test_characters_that_a_lax_decoder_would_skip_fail() -> None:
+    (token,) = SIGNER.mint(RUN, 7, [0])
+    with pytest.raises(Tampered):
+        SIGNER.open(token[:20] + "\n" + token[20:-1])
+
+
+def test_a_new_primary_key_leaves_old_tokens_valid() -> None:
+    (old,) = SIGNER.mint(RUN, 7, [0])
+    rotated = LinkSigner(KEYS, 2)
+    assert rotated.open(old) == TokenContent(RUN, 7, 0)
+    assert rotated.mint(RUN, 7, [0]) != [old]
+    with pytest.raises(Tampered):
+        LinkSigner({2: b"b" * 32}, 2).open(old)
+
+
+def test_a_return_path_survives_the_loss_of_case() -> None:
+    local = SIGNER.mint_return_path(RUN, 7)
+    assert len(local) <= 60
+    assert SIGNER.open_return_path(local.upper()).seq == 7
+    with pytest.raises(Tampered):
+        SIGNER.open_return_path("b" + local[1:] if local[0] != "b" else "c" + local[1:])
+
+
+def test_the_largest_link_number_is_bounded() -> None:
+    with pytest.raises(Tampered):
+        SIGNER.open(SIGNER.mint(RUN, 7, [SLOT_LINK + MAX_LINKS])[0])
+
+
+@pytest.mark.parametrize(("keys", "primary"), [({}, 1), ({1: b"short"}, 1), ({1: b"a" * 32}, 2)])
+def test_unusable_keys_stop_the_start(keys: dict[int, bytes], primary: int) -> None:
+    with pytest.raises(ConfigurationError):
+        LinkSigner(keys, primary)

@@ -1,0 +1,100 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from delivery.smtp.errors import Unsendable
+from delivery.smtp.parser import LINE_LIMIT, LINES_LIMIT, MalformedReply, ReplyParser
+from delivery.smtp.transaction import OutOfOrder, Step, Transaction, stuffed
+
+
+def test_replies_that_come_together_are_told_apart() -> None:
+    parser = ReplyParser()
+    assert parser.feed(b"250 2.1.0 Ok\r\n250-a\r\n250-b\r\n250 c\r\n354\r\n") == [
+        (250, b"2.1.0 Ok"),
+        (250, b"a\nb\nc"),
+        (354, b""),
+    ]
+    assert not parser.pending
+
+
+def test_a_reply_without_its_last_line_is_pending() -> None:
+    parser = ReplyParser()
+    assert parser.feed(b"250-a\r\n") == []
+    assert parser.pending
+    assert parser.feed(b"250 b") == []
+    assert parser.feed(b"\r\n") == [(250, b"a\nb")]
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        b"hello\r\n",
+        b"\r\n",
+        b"25\r\n",
+        b"650 x\r\n",
+        b"150 x\r\n",
+        b"250_x\r\n",
+        b"250-a\r\n251 b\r\n",
+        b"250 " + b"x" * LINE_LIMIT,
+        b"250 " + b"x" * LINE_LIMIT + b"\r\n",
+        b"250-x\r\n" * LINES_LIMIT,
+        "２５０ x\r\n".encode(),  # noqa: RUF001
+    ],
+)
+def test_what_is_no_reply_or_over_a_bound_is_refused(received: bytes) -> None:
+    with pytest.raises(MalformedReply):
+        ReplyParser().feed(received)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    replies=st.lists(
+        st.tuples(st.integers(200, 599), st.lists(st.from_regex(rb"[ -~]{0,20}", fullmatch=True), min_size=1)),
+        max_size=5,
+    ),
+    cuts=st.lists(st.integers(1, 30), max_size=50),
+)
+def test_however_it_is_cut_the_same_replies_come_out(replies: list[tuple[int, list[bytes]]], cuts: list[int]) -> None:
+    wire = b"".join(
+        b"".join(b"%d-%b\r\n" % (code, line) for line in lines[:-1]) + b"%d %b\r\n" % (code, lines[-1])
+        for code, lines in replies
+    )
+    parser = ReplyParser()
+    found = []
+    for cut in cuts:
+        found += parser.feed(wire[:cut])
+        wire = wire[cut:]
+    found += parser.feed(wire)
+    assert found == [(code, b"\n".join(lines)) for code, lines in replies]
+    assert not parser.pending
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.binary(max_size=50) | st.sampled_from([b"250 ok\r\n", b"354 go\r\n", b"421 x\r\n", b"550-a\r\n"])))
+def test_garbage_ends_in_a_typed_refusal_or_in_a_result(segments: list[bytes]) -> None:
+    parser = ReplyParser()
+    transaction = Transaction()
+    try:
+        for segment in segments:
+            for code, text in parser.feed(segment):
+                if transaction.receive(code, text) is Step.DONE:
+                    assert transaction.result is not None
+                    return
+    except (MalformedReply, OutOfOrder):
+        pass
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([b".", b"..", b"", b"a.", b".a"]), max_size=8))
+def test_a_receiver_that_takes_the_dots_off_has_the_message(lines: list[bytes]) -> None:
+    message = b"".join(line + b"\r\n" for line in [*lines, b"end"])
+    wire = stuffed(message)
+    assert wire.endswith(b"\r\n.\r\n")
+    received = wire.removesuffix(b".\r\n").split(b"\r\n")[:-1]
+    assert b"." not in received
+    assert b"".join(line.removeprefix(b".") + b"\r\n" for line in received) == message
+
+
+def test_a_message_without_its_last_line_end_is_refused() -> None:
+    with pytest.raises(Unsendable):
+        stuffed(b"Subject: x\r\n\r\nend")

@@ -1,0 +1,1 @@
+"""All that comes back: opens, clicks, unsubscribes; the counters, the reports, and the proof that they agree."""

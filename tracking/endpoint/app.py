@@ -1,0 +1,120 @@
+"""The tracker's routes: what a mail's links and a reader's button lead to.
+
+    GET  /o/{token}   the pixel; an open
+    GET  /c/{token}   a click, then on to the link stored with the run's frozen content
+    GET  /u/{token}   a page with one button; changes nothing
+    POST /u/{token}   one-click unsubscribe (RFC 8058)
+    GET  /healthz     whether events are taken in
+
+A token is good for the slot that it was minted for and no other. HEAD counts nothing. Every answer that says that
+something happened is sent after its commit. While Postgres is away, pixel and redirect still answer and the event is
+lost (a metric counts it); an unsubscribe answers 503, for it must never be confirmed falsely.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core.errors import NotFound, Tampered, TodokuError, Unavailable
+from core.tokens import SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner, TokenContent
+from tracking.endpoint import answers
+from tracking.endpoint.wording import Language, language
+from tracking.event import Event
+from tracking.intake import Intake
+from tracking.links import Links
+
+MAX_BODY = 4_096
+BODY_SECONDS = 10.0
+
+_STATUS: dict[type[Exception], int] = {Tampered: 404, NotFound: 404, Unavailable: 503}
+
+
+def create_app(intake: Intake, links: Links, signer: LinkSigner) -> Starlette:
+    """Build the app; `intake` must be entered for as long as it serves."""
+    tracker = _Tracker(intake, links, signer)
+    app = Starlette(
+        routes=[
+            Route("/o/{token}", tracker.show_pixel, methods=["GET"]),
+            Route("/c/{token}", tracker.follow_link, methods=["GET"]),
+            Route("/u/{token}", tracker.unsubscribe, methods=["GET", "POST"]),
+            Route("/healthz", tracker.tell_health, methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _show_refusal, TodokuError: _show_error, Exception: _show_error},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Tracker:
+    def __init__(self, intake: Intake, links: Links, signer: LinkSigner) -> None:
+        self._intake = intake
+        self._links = links
+        self._signer = signer
+
+    async def show_pixel(self, request: Request) -> Response:
+        delivery = self._opened(request, SLOT_OPEN)
+        if request.method == "GET":
+            with suppress(Unavailable):
+                await self._intake.record(Event(delivery.run_id, delivery.seq, "open"))
+        return answers.PIXEL
+
+    async def follow_link(self, request: Request) -> Response:
+        delivery = self._opened(request)
+        number = delivery.slot - SLOT_LINK
+        target = (await self._links.of(delivery.run_id)).target(number)
+        if request.method == "GET":
+            with suppress(Unavailable):
+                await self._intake.record(Event(delivery.run_id, delivery.seq, "click", number))
+        return answers.redirect(target)
+
+    async def unsubscribe(self, request: Request) -> Response:
+        delivery = self._opened(request, SLOT_UNSUBSCRIBE)
+        if request.method != "POST":
+            return answers.CONFIRM_PAGE[_language(request)]
+        await _drain_body(request)
+        await self._intake.record(Event(delivery.run_id, delivery.seq, "unsubscribe"))
+        return answers.DONE_PAGE[_language(request)]
+
+    async def tell_health(self, _: Request) -> Response:
+        return answers.HEALTHY if self._intake.alive else answers.UNHEALTHY
+
+    def _opened(self, request: Request, slot: int | None = None) -> TokenContent:
+        """Open the path's token; Tampered if it isn't ours or not one for `slot` (None: for a link)."""
+        content = self._signer.open(request.path_params["token"])
+        if content.slot != slot if slot is not None else content.slot < SLOT_LINK:
+            raise Tampered
+        return content
+
+
+async def _drain_body(request: Request) -> None:
+    """Read a body to its end, whatever its type: a POST to this URL can mean only one thing (RFC 8058 section 3.1)."""
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > MAX_BODY:
+                    raise HTTPException(413)
+    except TimeoutError as error:
+        raise HTTPException(408) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400) from error
+
+
+def _language(request: Request) -> Language:
+    return language(request.headers.get("accept-language", ""))
+
+
+async def _show_refusal(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return answers.error_page(error.status_code, _language(request), error.headers)
+
+
+async def _show_error(request: Request, error: Exception) -> Response:
+    return answers.error_page(_STATUS.get(type(error), 500), _language(request))

@@ -1,0 +1,22 @@
+"""What comes back from a delivery: an open, a click, an unsubscribe."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+from uuid import UUID
+
+Kind = Literal["open", "click", "unsubscribe"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+NO_LINK = -1
+"""Stands for the kind as a whole where a link's number could stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a delivery (run and sequence number); `link` is a click's number, from 0."""
+
+    run_id: UUID
+    seq: int
+    kind: Kind
+    link: int = NO_LINK

@@ -1,0 +1,99 @@
+"""Reads a campaign's figures: what was sent, what came of it, what came back.
+
+Exact at once: counters are written in the transactions that they count, and a report reads all it says in one snapshot.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from core import sql
+from core.errors import NotFound
+from tracking import tallies
+from tracking.event import NO_LINK
+from tracking.figures import CampaignReport, Figures, LinkReport, RunReport
+from tracking.tallies import Tally
+
+SQL = sql.load(__package__ or "", "reports.sql")
+
+
+class ReportStore:
+    """Reports from the main database; another account's campaign is NotFound."""
+
+    def __init__(self, main: asyncpg.Pool) -> None:
+        self._main = main
+
+    async def campaign(self, account_id: UUID, campaign_id: UUID) -> CampaignReport:
+        """Return the figures of each run and of all; a campaign that never ran has zeros."""
+        async with (
+            self._main.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            name = await _name(connection, account_id, campaign_id)
+            runs = await connection.fetch(SQL["runs"], account_id, campaign_id)
+            run_ids = [run["run_id"] for run in runs]
+            uncertain = {row["run_id"]: row["total"] for row in await connection.fetch(SQL["uncertain"], run_ids)}
+            counted: defaultdict[UUID, list[Tally]] = defaultdict(list)
+            for tally in await tallies.read(connection, run_ids):
+                counted[tally.run_id].append(tally)
+        reports = tuple(
+            RunReport(
+                **{key: value for key, value in run.items() if key != "snapshot"},
+                figures=figures(
+                    counted[run["run_id"]],
+                    snapshot=run["snapshot"],
+                    uncertain=uncertain.get(run["run_id"], 0),
+                    cancelled=run["state"] == "cancelled",
+                ),
+            )
+            for run in runs
+        )
+        return CampaignReport(campaign_id, name, reports, Figures.total(report.figures for report in reports))
+
+    async def links(self, account_id: UUID, campaign_id: UUID) -> tuple[LinkReport, ...]:
+        """Return each link of each run, also those that nobody followed, in the order of runs and numbers."""
+        async with self._main.acquire() as connection:
+            await _name(connection, account_id, campaign_id)
+            rows = await connection.fetch(SQL["links"], account_id, campaign_id)
+        return tuple(LinkReport(**dict(row)) for row in rows)
+
+
+async def _name(connection: PoolConnectionProxy, account_id: UUID, campaign_id: UUID) -> str:
+    name: str | None = await connection.fetchval(SQL["campaign"], account_id, campaign_id)
+    if name is None:
+        raise NotFound("No such campaign")
+    return name
+
+
+def figures(counted: Iterable[Tally], *, snapshot: int, uncertain: int, cancelled: bool) -> Figures:
+    """Make a run's figures of its counters; whoever has no final result waits, or was cancelled with the run."""
+    totals: defaultdict[str, int] = defaultdict(int)
+    people: defaultdict[str, int] = defaultdict(int)
+    reasons: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for tally in counted:
+        if tally.link == NO_LINK:
+            totals[tally.kind] += tally.total
+            people[tally.kind] += tally.people
+            if tally.total:
+                reasons[tally.kind][tally.detail] = tally.total
+    left = snapshot - totals["accepted"] - totals["failed"] - totals["suppressed"] - uncertain
+    return Figures(
+        snapshot=snapshot,
+        accepted=totals["accepted"],
+        failed=totals["failed"],
+        failed_by_reason=dict(sorted(reasons["failed"].items())),
+        suppressed=totals["suppressed"],
+        suppressed_by_reason=dict(sorted(reasons["suppressed"].items())),
+        cancelled=left if cancelled else 0,
+        uncertain=uncertain,
+        waiting=0 if cancelled else left,
+        deferred=totals["deferred"],
+        opens=totals["open"],
+        unique_opens=people["open"],
+        clicks=totals["click"],
+        unique_clicks=people["click"],
+        unsubscribes=people["unsubscribe"],
+    )

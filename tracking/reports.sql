@@ -1,0 +1,33 @@
+-- name: campaign
+SELECT name FROM campaign WHERE account_id = $1 AND campaign_id = $2;
+
+-- name: runs
+SELECT run_id, state, starts_at, started_at, first_sent_at, finished_at, snapshot
+FROM run WHERE account_id = $1 AND campaign_id = $2 AND kind = 'campaign' ORDER BY run_id;
+
+-- name: uncertain
+-- Counted from the rows, by the partial index: a late true result takes one away, which an inserted delta could not see.
+-- A later try makes it that try's affair; a recipient left out since is counted as suppressed.
+SELECT run_id, count(*) AS total
+FROM result u
+WHERE u.run_id = ANY ($1::uuid[]) AND u.outcome = 'uncertain'
+  AND NOT EXISTS (SELECT FROM intent later WHERE later.run_id = u.run_id AND later.seq = u.seq AND later.try > u.try)
+  AND NOT EXISTS (SELECT FROM omission o WHERE o.run_id = u.run_id AND o.seq = u.seq)
+GROUP BY run_id;
+
+-- name: links
+-- Every link of every run's content, also those that nobody followed.
+SELECT run.run_id, l.number::int - 1 AS number, l.url,
+       coalesce(sum(t.total), 0)::bigint AS clicks, coalesce(sum(t.people), 0)::bigint AS unique_clicks
+FROM run
+JOIN content USING (content_id)
+CROSS JOIN LATERAL unnest(content.links) WITH ORDINALITY AS l (url, number)
+LEFT JOIN LATERAL (
+    SELECT total, people FROM tally
+    WHERE tally.run_id = run.run_id AND tally.kind = 'click' AND tally.link = l.number - 1
+    UNION ALL
+    SELECT total, people FROM tally_delta d
+    WHERE d.run_id = run.run_id AND d.kind = 'click' AND d.link = l.number - 1) t ON true
+WHERE run.account_id = $1 AND run.campaign_id = $2 AND run.kind = 'campaign'
+GROUP BY run.run_id, l.number, l.url
+ORDER BY run.run_id, l.number;

@@ -1,0 +1,179 @@
+-- name: runs
+SELECT run_id, account_id, state, snapshot FROM run WHERE $1::uuid IS NULL OR run_id = $1 ORDER BY run_id;
+
+-- name: without_time_limit
+-- Ten million recipients take minutes.
+SET LOCAL statement_timeout = 0;
+
+-- name: stand
+-- Each recipient once, by its own rows alone: its last try's result, else an omission, else it waits. Every law below
+-- reads this. Both orders are the primary key's, backwards, so that nothing is sorted.
+CREATE TEMP TABLE standing ON COMMIT DROP AS
+WITH last AS (
+    SELECT DISTINCT ON (i.seq) i.seq, r.outcome
+    FROM intent i LEFT JOIN result r USING (run_id, seq, try)
+    WHERE i.run_id = $1
+    ORDER BY i.seq DESC, i.try DESC)
+SELECT run_id, seq, m.member_id,
+       CASE WHEN last.outcome = 'accepted' THEN 'accepted'
+            WHEN last.outcome = 'failed' THEN 'failed'
+            WHEN o.seq IS NOT NULL THEN 'suppressed'
+            WHEN last.outcome = 'uncertain' THEN 'uncertain'
+            WHEN run.state = 'cancelled' THEN 'cancelled'
+            ELSE 'waiting' END AS stands
+FROM recipient m
+JOIN run USING (run_id)
+LEFT JOIN last USING (seq)
+LEFT JOIN omission o USING (run_id, seq)
+WHERE run_id = $1;
+
+-- name: cover
+-- Each recipient that a chunk names which is not done, as often as it is named.
+CREATE TEMP TABLE covered ON COMMIT DROP AS
+SELECT c.run_id, seq, count(*) AS chunks
+FROM chunk c
+CROSS JOIN LATERAL (
+    SELECT unnest(c.seqs) AS seq WHERE c.seqs IS NOT NULL
+    UNION ALL
+    SELECT generate_series(c.first_seq, c.last_seq) WHERE c.seqs IS NULL) s
+WHERE c.run_id = $1 AND c.state <> 'done'
+GROUP BY c.run_id, seq;
+
+-- name: analyze_standing
+ANALYZE standing;
+
+-- name: analyze_covered
+ANALYZE covered;
+
+-- name: counts
+SELECT stands, count(*)::int AS count FROM standing GROUP BY stands;
+
+-- name: snapshot_is_whole
+SELECT format('snapshot %s, recipients %s', run.snapshot, n.count) AS example, 1::bigint AS count
+FROM run, (SELECT count(*) FROM standing) n
+WHERE run_id = $1 AND run.snapshot <> n.count;
+
+-- name: results_have_intents
+SELECT seq::text AS example, count(*) OVER () AS count
+FROM result r
+WHERE run_id = $1
+  AND NOT EXISTS (SELECT FROM intent i WHERE i.run_id = $1 AND i.seq = r.seq AND i.try = r.try)
+LIMIT 5;
+
+-- name: rows_have_recipients
+SELECT seq::text AS example, count(*) OVER () AS count
+FROM (SELECT seq FROM intent WHERE run_id = $1
+      UNION SELECT seq FROM omission WHERE run_id = $1
+      UNION SELECT seq FROM event WHERE run_id = $1
+      UNION SELECT seq FROM covered) n
+WHERE NOT EXISTS (SELECT FROM standing s WHERE s.seq = n.seq)
+LIMIT 5;
+
+-- name: nothing_follows_a_final_result
+SELECT i.seq::text AS example, count(*) OVER () AS count
+FROM intent i
+JOIN run USING (run_id)
+LEFT JOIN result r USING (run_id, seq, try)
+WHERE i.run_id = $1
+  AND (r.outcome IS NULL OR r.outcome IN ('accepted', 'failed')
+       OR r.outcome = 'uncertain' AND NOT run.resend_uncertain)
+  AND EXISTS (SELECT FROM intent later WHERE later.run_id = $1 AND later.seq = i.seq AND later.try > i.try)
+LIMIT 5;
+
+-- name: accepted_once
+SELECT seq::text AS example, count(*) OVER () AS count
+FROM result WHERE run_id = $1 AND outcome = 'accepted' GROUP BY seq HAVING count(*) > 1
+LIMIT 5;
+
+-- name: settled_once
+SELECT o.seq::text AS example, count(*) OVER () AS count
+FROM omission o JOIN standing s USING (run_id, seq)
+WHERE o.run_id = $1 AND s.stands IN ('accepted', 'failed')
+LIMIT 5;
+
+-- name: open_intents_are_leased
+SELECT i.seq::text AS example, count(*) OVER () AS count
+FROM intent i
+WHERE i.run_id = $1
+  AND NOT EXISTS (SELECT FROM result r WHERE r.run_id = $1 AND r.seq = i.seq AND r.try = i.try)
+  AND NOT EXISTS (SELECT FROM chunk c WHERE c.chunk_id = i.chunk_id AND c.run_id = $1 AND c.state = 'leased'
+                                        AND c.owner = i.owner AND c.epoch = i.epoch)
+LIMIT 5;
+
+-- name: leases_are_live
+SELECT c.first_seq::text AS example, count(*) OVER () AS count
+FROM chunk c JOIN run USING (run_id)
+WHERE c.run_id = $1 AND c.state = 'leased'
+  AND (run.state NOT IN ('running', 'pausing', 'cancelling')
+       OR NOT EXISTS (SELECT FROM worker w WHERE w.owner = c.owner AND w.reaped_at IS NULL))
+LIMIT 5;
+
+-- name: waiting_are_covered
+SELECT s.seq::text AS example, count(*) OVER () AS count
+FROM standing s
+WHERE s.run_id = $1 AND s.stands = 'waiting'
+  AND NOT EXISTS (SELECT FROM covered c WHERE c.seq = s.seq)
+LIMIT 5;
+
+-- name: covered_once
+SELECT seq::text AS example, count(*) OVER () AS count FROM covered WHERE run_id = $1 AND chunks > 1 LIMIT 5;
+
+-- name: finished_is_done
+SELECT c.first_seq::text AS example, count(*) OVER () AS count
+FROM chunk c JOIN run USING (run_id)
+WHERE c.run_id = $1 AND run.state = 'finished' AND c.state <> 'done'
+LIMIT 5;
+
+-- name: nothing_sent_after_a_stop
+-- An intent looks at stops as its statement begins, and a stop is dated before its COMMIT: 5 s is beyond both.
+SELECT s.seq::text AS example, count(*) OVER () AS count
+FROM run
+JOIN intent i USING (run_id)
+JOIN standing s USING (run_id, seq)
+JOIN stop ON stop.account_id = run.account_id AND stop.member_id = s.member_id AND stop.scope = 'all'
+WHERE run_id = $1 AND i.at > stop.occurred_at + interval '5 seconds'
+LIMIT 5;
+
+-- name: unsubscribes_stop
+SELECT s.seq::text AS example, count(*) OVER () AS count
+FROM run
+JOIN event e USING (run_id)
+JOIN standing s USING (run_id, seq)
+WHERE run_id = $1 AND e.kind = 'unsubscribe'
+  AND NOT EXISTS (SELECT FROM stop WHERE stop.account_id = run.account_id AND stop.member_id = s.member_id
+                                     AND stop.scope = 'all')
+LIMIT 5;
+
+-- name: firsts_equal_distinct_events
+SELECT coalesce(d.seq, f.seq)::text AS example, count(*) OVER () AS count
+FROM (SELECT seq, kind, -1::smallint AS link FROM event WHERE run_id = $1
+      UNION
+      SELECT seq, kind, link FROM event WHERE run_id = $1 AND link >= 0) d
+FULL JOIN (SELECT seq, kind, link FROM first_event WHERE run_id = $1) f USING (seq, kind, link)
+WHERE d.seq IS NULL OR f.seq IS NULL
+LIMIT 5;
+
+-- name: counters_equal_recounts
+WITH counted AS (
+         SELECT kind, detail, link, sum(total)::bigint AS total, sum(people)::bigint AS people
+         FROM (SELECT kind, detail, link, total, people FROM tally WHERE run_id = $1
+               UNION ALL
+               SELECT kind, detail, link, total, people FROM tally_delta WHERE run_id = $1) n
+         GROUP BY kind, detail, link),
+     found AS (
+         SELECT outcome::text AS kind, coalesce(reason, '') AS detail, -1::smallint AS link, count(*) AS total,
+                0::bigint AS people
+         FROM result WHERE run_id = $1 AND outcome IN ('accepted', 'deferred', 'failed') GROUP BY outcome, reason
+         UNION ALL
+         SELECT 'suppressed', reason, -1, count(*), 0 FROM omission WHERE run_id = $1 GROUP BY reason
+         UNION ALL
+         SELECT kind, '', -1, count(*), count(DISTINCT seq) FROM event WHERE run_id = $1 GROUP BY kind
+         UNION ALL
+         SELECT kind, '', link, count(*), count(DISTINCT seq) FROM event WHERE run_id = $1 AND link >= 0
+         GROUP BY kind, link)
+SELECT format('%s %s %s: counted %s (%s people), found %s (%s)', kind, detail, link, coalesce(c.total, 0),
+              coalesce(c.people, 0), coalesce(f.total, 0), coalesce(f.people, 0)) AS example,
+       count(*) OVER () AS count
+FROM counted c FULL JOIN found f USING (kind, detail, link)
+WHERE (coalesce(c.total, 0), coalesce(c.people, 0)) <> (coalesce(f.total, 0), coalesce(f.people, 0))
+LIMIT 5;
