@@ -16,7 +16,8 @@ WITH me AS MATERIALIZED (
      stopped AS MATERIALIZED (
          SELECT a.position, a.run_id, a.seq, s.reason
          FROM asked a JOIN open_run o USING (run_id)
-         JOIN stop s ON s.account_id = o.account_id AND s.member_id = a.member_id AND s.scope = 'all'),
+         JOIN stop s ON s.account_id = o.account_id AND s.member_id = a.member_id AND s.scope = 'all'
+              AND s.lifted_at IS NULL),
      granted AS (
          INSERT INTO intent (run_id, seq, try, epoch, chunk_id, owner, at)
          SELECT a.run_id, a.seq, a.try, a.epoch, a.chunk_id, me.owner, (SELECT app.now())
@@ -78,7 +79,9 @@ WITH given AS MATERIALIZED (
          FROM given g JOIN kept k USING (run_id, seq, try)
          JOIN recipient m ON m.run_id = g.run_id AND m.seq = g.seq
          JOIN run ON run.run_id = g.run_id
-         WHERE g.suppress
+         WHERE g.suppress AND NOT EXISTS (
+             SELECT FROM stop s WHERE s.account_id = run.account_id AND s.member_id = m.member_id
+                                  AND s.reason = 'bounced' AND s.lifted_at IS NULL)
          ON CONFLICT DO NOTHING)
 SELECT count(*) FROM kept;
 

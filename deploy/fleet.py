@@ -43,7 +43,8 @@ def services(settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> li
         return ChildSpec(name, command, stage, roles.environment(role, settings, dsns, inherited), stop_within=seconds)
 
     def worker(pool: str, slot: int) -> ChildSpec:
-        return child(f"worker-{pool}-{slot}", roles.WORKER, "worker", "--pool", pool, "--slot", str(slot))
+        role = roles.JOBS if pool == "jobs" else roles.WORKER
+        return child(f"worker-{pool}-{slot}", role, "worker", "--pool", pool, "--slot", str(slot))
 
     return [
         *([] if settings.relays else [child("mailbox", roles.MAILBOX, "mailbox", stage=MAILBOX_STAGE)]),

@@ -28,6 +28,7 @@ API = Role(("main", "members"), kek=True)
 TRACKER = Role(("main_tracker",), links=True)
 SCHEDULER = Role(("main", "members_stops"))
 WORKER = Role(("main", "members"), kek=True, links=True, relays=True)
+JOBS = Role(("main", "members"), kek=True)
 MAILBOX = Role()
 
 SECRET = {f"{name}_dsn" for name in Dsns.__dataclass_fields__} | {"kek_file", "link_key_file", "relays"}

@@ -56,20 +56,20 @@ def rates(now: Glance, before: Glance | None) -> dict[UUID, float]:
     return {run["run_id"]: (run["accepted"] - then[run["run_id"]]) / spent for run in now.runs if run["run_id"] in then}
 
 
-def picture(now: Glance, before: Glance | None = None) -> Group:
-    """Draw a glance; the one before it gives the rates."""
+def picture(now: Glance, before: Glance | None = None, *, wide: bool = False) -> Group:
+    """Draw a glance; the one before it gives the rates. `wide` has room for 120 columns, else for 80."""
     rate = rates(now, before)
-    return Group(_summary(now, rate), _runs(now, rate), _workers(now))
+    return Group(_summary(now, rate), _runs(now, rate, wide=wide), _workers(now))
 
 
 def _summary(now: Glance, rate: Mapping[UUID, float]) -> Text:
     alive = sum(worker["lease_seconds"] > 0 for worker in now.workers)
     late = len(now.workers) - alive
     parts = [
-        f"{sum(run['state'] == 'running' for run in now.runs)} runs running",
+        f"{sum(run['state'] == 'running' for run in now.runs)} running",
         f"{sum(rate.values()):,.0f} messages/s" if rate else "",
-        f"{alive} workers alive" + (f", {late} silent" if late else ""),
-        f"{sum(run['retries'] for run in now.runs):,} waiting for another try",
+        f"{alive} workers" + (f", {late} silent" if late else ""),
+        f"{sum(run['retries'] for run in now.runs):,} retries waiting",
         f"{sum(run['uncertain'] for run in now.runs):,} uncertain",
         _stops(now.stops),
     ]
@@ -78,27 +78,30 @@ def _summary(now: Glance, rate: Mapping[UUID, float]) -> Text:
 
 def _stops(stops: Row) -> str:
     waiting = stops.get("waiting", 0)
-    age = f" (for {stops['oldest_seconds']:.0f} s)" if waiting else ""
-    return f"{waiting:,} stops not carried{age}"
+    age = f" (for {_span(stops['oldest_seconds'])})" if waiting else ""
+    return f"{waiting:,} stops to carry{age}"
 
 
-def _runs(now: Glance, rate: Mapping[UUID, float]) -> Table:
+def _runs(now: Glance, rate: Mapping[UUID, float], *, wide: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("campaign", "state", "lane", "progress", ""):
-        table.add_column(column)
-    for column in ("accepted", "failed", "suppr.", "deferred", "retries", "uncert.", "chunks", "msg/s"):
-        table.add_column(column, justify="right")
+    table.add_column("campaign", no_wrap=True)
+    table.add_column("state", no_wrap=True, min_width=10)
+    if wide:
+        table.add_column("lane", no_wrap=True, min_width=14)
+        table.add_column("progress", min_width=10, max_width=16)
+    table.add_column("done", justify="right", no_wrap=True, min_width=13)
+    for column in ("failed", "left out", "retries", "uncert.", "msg/s", *(("chunks",) if wide else ())):
+        table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     for run in now.runs:
         speed = rate.get(run["run_id"])
         table.add_row(
             Text(run["name"] + (" (test)" if run["kind"] == "test" else "")),
             Text(_state(run), _STYLES.get(run["state"], "")),
-            _lane(run),
-            ProgressBar(max(run["snapshot"], 1), done(run), width=20),
-            f"{done(run):,} / {run['snapshot']:,}" + ("" if run["audience_state"] == "whole" else " +"),
-            *(f"{run[name]:,}" for name in ("accepted", "failed", "suppressed", "deferred", "retries", "uncertain")),
-            f"{run['chunks_leased']} + {run['chunks_ready']}",
+            *((_lane(run), ProgressBar(max(run["snapshot"], 1), done(run))) if wide else ()),
+            f"{done(run):,}/{run['snapshot']:,}" + ("" if run["audience_state"] == "whole" else "+"),
+            *(f"{run[name]:,}" for name in ("failed", "suppressed", "retries", "uncertain")),
             "" if speed is None else f"{speed:,.0f}",
+            *((f"{run['chunks_leased']} of {run['chunks_leased'] + run['chunks_ready']}",) if wide else ()),
         )
     if not now.runs:
         table.add_row(Text("no run yet", "dim"))
@@ -115,7 +118,7 @@ def _lane(run: Row) -> str:
     if run["lane"] is None or run["lane"] == "closed":
         return ""
     rate = f", {run['rate_per_hour']:,}/h" if run["rate_per_hour"] else ""
-    return f"{run['pool']} {run['lane']}, weight {run['weight']}{rate}"
+    return f"{run['pool']} {run['lane']} x{run['weight']}{rate}"
 
 
 def _workers(now: Glance) -> Table:

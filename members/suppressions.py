@@ -77,6 +77,10 @@ class SuppressionStore:
         items = [Suppression(**row) for row in rows[:limit]]
         return items, items[-1].hash if len(rows) > limit else None
 
+    async def members_of(self, account_id: UUID, digest: bytes) -> Sequence[UUID]:
+        """Return the members whose address has this hash: one, or none."""
+        return [row["member_id"] for row in await self._pool.fetch(SQL["members_of"], account_id, digest)]
+
     async def remove(self, account_id: UUID, digest: bytes) -> None:
         """Take a hash off the list; raise NotFound. The member's own status stays what it is."""
         if await self._pool.fetchval(SQL["remove"], account_id, digest) is None:

@@ -12,6 +12,9 @@ WHERE account_id = $1 AND ($2::bytea IS NULL OR hash > $2) AND scope = 'all'
 ORDER BY hash
 LIMIT $3;
 
+-- name: members_of
+SELECT member_id FROM member WHERE account_id = $1 AND suppression_hash = $2;
+
 -- name: remove
 DELETE FROM suppression WHERE account_id = $1 AND hash = $2 AND scope = 'all' RETURNING hash;
 

@@ -43,8 +43,9 @@ async def carry_stops(main: asyncpg.Pool, vault: asyncpg.Pool) -> int:
             if rows:
                 columns = {name: [row[name] for row in rows] for name in rows[0].keys()}  # noqa: SIM118 - a Record
                 accounts, members = columns["account_id"], columns["member_id"]
-                await vault.execute(SQL["carry_stops"], accounts, members, columns["reason"], columns["occurred_at"])
-                await connection.execute(SQL["stops_carried"], accounts, members, columns["scope"])
+                times = columns["occurred_at"]
+                await vault.execute(SQL["carry_stops"], accounts, members, columns["reason"], times)
+                await connection.execute(SQL["stops_carried"], accounts, members, columns["scope"], times)
         STOPS_CARRIED.inc(len(rows))
         total += len(rows)
         if len(rows) < STOPS_AT_ONCE:

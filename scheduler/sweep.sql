@@ -38,8 +38,9 @@ SELECT app.carry_stops($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]);
 
 -- name: stops_carried
 UPDATE stop SET carried_at = app.now()
-FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS c (account_id, member_id, scope)
-WHERE stop.account_id = c.account_id AND stop.member_id = c.member_id AND stop.scope = c.scope;
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) AS c (account_id, member_id, scope, occurred_at)
+WHERE stop.account_id = c.account_id AND stop.member_id = c.member_id AND stop.scope = c.scope
+  AND stop.occurred_at = c.occurred_at;
 
 -- name: make_partitions
 SELECT app.make_partitions(app.now(), 3);

@@ -5,7 +5,7 @@
 -- one partition, whatever the planner believes about the sizes. Rows are inserted in key order, so that two trackers
 -- wait for each other and never in a circle.
 -- first_event tells people from totals: once for the kind as a whole (link -1), for a click once for its link as well.
--- An unsubscribe stops its member for good in the same step; the first stop of a member stays.
+-- An unsubscribe stops its member in the same step; of stops that hold, the first of its kind stays.
 -- Returns the positions (from 1) that name no delivery.
 WITH arrived AS MATERIALIZED (
          SELECT * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::smallint[])
@@ -41,7 +41,9 @@ WITH arrived AS MATERIALIZED (
          INSERT INTO stop (account_id, member_id, scope, reason, occurred_at)
          SELECT DISTINCT run.account_id, f.member_id, 'all', 'unsubscribed', f.now
          FROM fresh f JOIN run USING (run_id)
-         WHERE f.kind = 'unsubscribe'
+         WHERE f.kind = 'unsubscribe' AND NOT EXISTS (
+             SELECT FROM stop s WHERE s.account_id = run.account_id AND s.member_id = f.member_id
+                                  AND s.reason = 'unsubscribed' AND s.lifted_at IS NULL)
          ORDER BY run.account_id, f.member_id
          ON CONFLICT DO NOTHING)
 SELECT position::int FROM arrived EXCEPT SELECT position::int FROM known;

@@ -100,7 +100,8 @@ async def verify(main: asyncpg.Pool, run_id: UUID | None = None) -> list[RunChec
 async def _check(connection: PoolConnectionProxy, run_id: UUID) -> RunCheck:
     # Not read-only: the classification is kept in temporary tables for the length of the transaction.
     async with connection.transaction(isolation="repeatable_read"):
-        await connection.execute(SQL["without_time_limit"])
+        for setting in ("without_time_limit", "without_nested_loops"):
+            await connection.execute(SQL[setting])
         for statement in ("stand", "cover"):
             await connection.execute(SQL[statement], run_id, timeout=_LONGEST_STATEMENT)
         for statement in ("analyze_standing", "analyze_covered"):

@@ -5,6 +5,11 @@ SELECT run_id, account_id, state, snapshot FROM run WHERE $1::uuid IS NULL OR ru
 -- Ten million recipients take minutes.
 SET LOCAL statement_timeout = 0;
 
+-- name: without_nested_loops
+-- Just after a run the statistics may not know it yet: the planner then expects one row, and nested loops over 20,000
+-- took minutes. Every join here is of whole runs, and hashing is right for them.
+SET LOCAL enable_nestloop = off;
+
 -- name: stand
 -- Each recipient once, by its own rows alone: its last try's result, else an omission, else it waits. Every law below
 -- reads this. Both orders are the primary key's, backwards, so that nothing is sorted.
@@ -132,6 +137,7 @@ JOIN intent i USING (run_id)
 JOIN standing s USING (run_id, seq)
 JOIN stop ON stop.account_id = run.account_id AND stop.member_id = s.member_id AND stop.scope = 'all'
 WHERE run_id = $1 AND i.at > stop.occurred_at + interval '5 seconds'
+  AND i.at < coalesce(stop.lifted_at, 'infinity')
 LIMIT 5;
 
 -- name: unsubscribes_stop

@@ -105,13 +105,13 @@ class CampaignChange(Body):
 
 
 class Schedule(Body):
-    """When it starts: a local time and its zone, or a time with its offset."""
+    """When it starts: a local time and its zone, a time with its offset, or at once if no time is said."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"at": "2026-12-01T09:00:00", "time_zone": "Asia/Tokyo"}]}
     )
 
-    at: LocalOrInstant
+    at: LocalOrInstant | None = None
     time_zone: str | None = Field(None, max_length=64, description="Of the IANA database")
 
 

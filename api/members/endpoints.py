@@ -82,6 +82,7 @@ async def change_member(
     member_id: MemberPath, revision: IfMatch, body: MemberChange, response: Response, by: By, services: From
 ) -> MemberShown:
     """Change a member, record a consent, or end it. What runs already stops for a member who withdraws."""
+    consent = _consent(body.consent, services.clock)
     with _at_email():
         changed = await services.members.change(
             by.account_id,
@@ -90,9 +91,11 @@ async def change_member(
             address=body.email,
             values=body.attributes,
             groups=body.groups,
-            consent=_consent(body.consent, services.clock),
+            consent=consent,
             withdrawn_by=body.withdrawn_by,
         )
+    if consent is not None:
+        await services.stops.lift(by.account_id, member_id, consent.given_at)
     if body.withdrawn_by is not None:
         await services.stops.stop(by.account_id, member_id, "unsubscribed")
     revisions.tag(response, changed.revision)

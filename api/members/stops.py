@@ -1,5 +1,7 @@
 """Tells running campaigns that a member left: the vault knows it already, the queue must know it before it intends."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -19,3 +21,11 @@ class StopStore:
     async def stop(self, account_id: UUID, member_id: UUID, reason: Literal["unsubscribed", "erased"]) -> None:
         """Have nothing more intended for this member. Idempotent."""
         await self._main.execute(SQL["stop"], account_id, member_id, reason)
+
+    async def forgive(self, account_id: UUID, member_ids: Sequence[UUID]) -> None:
+        """Let members be written to again whose address bounced, or whose complaint was settled. Idempotent."""
+        await self._main.execute(SQL["forgive"], account_id, member_ids)
+
+    async def lift(self, account_id: UUID, member_id: UUID, consented_at: datetime) -> None:
+        """Let a member be written to again who left before `consented_at` (aware). Idempotent."""
+        await self._main.execute(SQL["lift"], account_id, member_id, consented_at)

@@ -64,4 +64,8 @@ async def get_suppression(suppression_id: SuppressionPath, by: By, services: Fro
 )
 async def lift_suppression(suppression_id: SuppressionPath, by: By, services: From) -> None:
     """Lift a suppression. A member who unsubscribed stays unsubscribed until consenting again."""
-    await services.suppressions.remove(by.account_id, digest_of(suppression_id))
+    digest = digest_of(suppression_id)
+    await services.suppressions.get(by.account_id, digest)
+    # The queue first: were the list's entry gone already, nobody could ask for the rest again.
+    await services.stops.forgive(by.account_id, await services.suppressions.members_of(by.account_id, digest))
+    await services.suppressions.remove(by.account_id, digest)

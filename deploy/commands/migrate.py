@@ -6,11 +6,17 @@ from core.settings import Settings, load
 
 
 def migrate() -> None:
-    """Bring both databases to the newest schema (`todoku up` does so by itself)."""
+    """Bring both databases to the newest schema, and make the key files if there are none (as `todoku up` does)."""
     from rich.console import Console  # noqa: PLC0415 - the command line starts without it
 
-    console = Console()
-    for database, names in asyncio.run(_migrate(load())).items():
+    from deploy import keys  # noqa: PLC0415
+    from members.kek import Kek  # noqa: PLC0415
+
+    settings, console = load(), Console()
+    migrated = asyncio.run(_migrate(settings))
+    console.print(f"KEK {Kek.load_or_create(settings.kek_path).fingerprint}: {settings.kek_path}", highlight=False)
+    keys.load_or_create_signer(settings.link_key_path)
+    for database, names in migrated.items():
         console.print(f"{database}: {', '.join(names) or 'nothing to do'}", highlight=False)
 
 

@@ -10,6 +10,8 @@ from core.settings import load
 
 EVERY = 1.0
 """Seconds between two frames."""
+WIDE = 120
+"""Columns from which on there is room for everything."""
 
 
 def top(
@@ -34,10 +36,10 @@ async def _top(*, once: bool) -> None:
     async with databases.reached(load(), "main", process="top") as main:
         now = await look(main, clock)
         if once or not console.is_terminal:
-            console.print(picture(now))
+            console.print(picture(now, wide=console.width >= WIDE))
             return
-        with Live(picture(now), console=console, screen=True, auto_refresh=False) as live:
+        with Live(picture(now, wide=console.width >= WIDE), console=console, screen=True, auto_refresh=False) as live:
             while True:
                 await asyncio.sleep(EVERY)
                 before, now = now, await with_retry(lambda: look(main, clock), what="top")
-                live.update(picture(now, before), refresh=True)
+                live.update(picture(now, before, wide=console.width >= WIDE), refresh=True)

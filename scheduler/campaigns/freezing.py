@@ -34,10 +34,10 @@ async def schedule(
     *,
     account_id: UUID,
     campaign_id: UUID,
-    at: datetime,
+    at: datetime | None,
     time_zone: str | None,
 ) -> UUID:
-    """Make the campaign's run, to start at `at`; return its id.
+    """Make the campaign's run, to start at `at` (None: now); return its id.
 
     Raises InvalidInput with the campaign's faults and the time's, UnusableTime for the time's alone, Conflict or
     NotFound. Whether `at` is past is decided by the database's time, by which the run will start.
@@ -73,9 +73,9 @@ async def schedule(
     return run_id
 
 
-def _start(checked: CampaignCheck, at: datetime, time_zone: str | None, *, now: datetime) -> times.StartTime:
+def _start(checked: CampaignCheck, at: datetime | None, time_zone: str | None, *, now: datetime) -> times.StartTime:
     try:
-        start = times.resolve(at, time_zone, now=now)
+        start = times.resolve(at or now, time_zone, now=now)
     except times.UnusableTime as error:
         if checked.faults:
             raise InvalidInput("The campaign can't be scheduled", (*checked.faults, *error.faults)) from None

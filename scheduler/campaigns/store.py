@@ -87,9 +87,9 @@ class CampaignStore:
         return await self._checker.check(account_id, campaign_id)
 
     async def schedule(
-        self, account_id: UUID, campaign_id: UUID, at: datetime, time_zone: str | None = None
+        self, account_id: UUID, campaign_id: UUID, at: datetime | None, time_zone: str | None = None
     ) -> Campaign:
-        """Freeze the campaign and have it start at `at`: aware, or a local time in the IANA zone `time_zone`.
+        """Freeze the campaign and have it start at `at` (None: now): aware, or local in the IANA zone `time_zone`.
 
         Raises InvalidInput with every fault of the campaign, UnusableTime, or Conflict unless it is a draft.
         """

@@ -10,23 +10,9 @@ from itertools import cycle
 from core.ids import decode
 from core.settings import inherited_environment
 from deploy import roles
+from tests.acceptance.ledger import CONNECTIONS, check_ledger
 from tests.support.delivery import eventually
 from tests.support.service import Service, running_service, soon
-
-CONNECTIONS = 10
-
-
-async def check_ledger(service: Service, campaign: str, addresses: list[str], *, kills: int) -> None:
-    """accepted ⊆ received ⊆ accepted ∪ uncertain; nothing twice; uncertain ≤ connections open at each kill."""
-    await service.verified()
-    received = await service.received()
-    assert set(received.values()) <= {1}, "a message came twice"
-    assert set(received) <= set(addresses)
-    report = (await service.get(f"/v1/reports/campaigns/{campaign}"))["total"]
-    assert report["waiting"] == 0
-    assert report["accepted"] <= received.total() <= report["accepted"] + report["uncertain"]
-    assert report["accepted"] + report["uncertain"] == len(addresses)
-    assert report["uncertain"] <= kills * CONNECTIONS
 
 
 async def test_killing_a_worker_ten_times_in_mid_run_loses_nothing_and_sends_nothing_twice() -> None:

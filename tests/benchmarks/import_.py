@@ -50,7 +50,7 @@ Figure = dict[str, Any]
 
 def make_file(rows: int, seed: int = 1) -> bytes:
     """Return a CP932 file of `rows` members; one in a hundred is bad."""
-    chance = random.Random(seed)  # noqa: S311 - a fixed sequence is what is wanted
+    chance = random.Random(seed)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["メール", "氏名", "都道府県", "年齢", "入会日", "備考"])

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,6 +65,18 @@ class Service:
             )
 
         await eventually(up, within=30)
+
+    async def whole_again(self) -> None:
+        """Wait until every process is up and the API answers."""
+
+        async def ready() -> bool:
+            try:
+                answers = (await self.client.get("/v1/campaigns")).is_success
+            except httpx.TransportError:
+                return False
+            return answers and all(line.state == "ready" for line in self.installation.status)
+
+        await eventually(ready, within=60, step=0.1)
 
     async def post(self, path: str, body: object | None = None, *, expect: int | None = None) -> Any:
         answer = await self.client.post(path, json=body)
@@ -217,6 +229,3 @@ async def running_service(**settings: object) -> AsyncIterator[Service]:
 
 def soon(seconds: float = 1.0) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
-
-
-Waiter = Callable[[], Awaitable[object]]

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from tracking.endpoint.protocol import BoundedProtocol
 
 _MAX_CONNECTIONS = 8_000
-_LAST_ANSWERS_SECONDS = 8
+_LAST_ANSWERS_SECONDS = 5
 
 
 class _Server(uvicorn.Server):

@@ -78,6 +78,7 @@ CREATE TABLE lane (
 CREATE INDEX lane_running ON lane (pool, vtime) WHERE state = 'running';
 
 -- What must stop mail; lands here first, in the transaction that answers. Housekeeping carries it into the vault.
+-- A consent that is given later lifts what the member did alone; the row stays, for the record.
 CREATE TABLE stop (
     account_id  uuid NOT NULL,
     member_id   uuid NOT NULL,
@@ -85,6 +86,7 @@ CREATE TABLE stop (
     reason      text NOT NULL CHECK (reason IN ('unsubscribed', 'bounced', 'complained', 'erased')),
     occurred_at timestamptz NOT NULL,
     carried_at  timestamptz,
-    PRIMARY KEY (account_id, member_id, scope)
+    lifted_at   timestamptz,
+    PRIMARY KEY (account_id, member_id, scope, occurred_at)
 );
 CREATE INDEX stop_to_carry ON stop (occurred_at) WHERE carried_at IS NULL;

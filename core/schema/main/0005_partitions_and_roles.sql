@@ -21,6 +21,7 @@ BEGIN
     END LOOP;
 END $$;
 SELECT app.make_partitions(app.now() - interval '1 month', 4);
+REVOKE ALL ON FUNCTION app.make_partitions FROM PUBLIC;
 
 DO $$
 BEGIN
@@ -32,6 +33,7 @@ GRANT USAGE ON SCHEMA app, public TO todoku_app, todoku_tracker;
 GRANT SELECT ON app.clock_offset TO todoku_app, todoku_tracker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO todoku_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO todoku_app;
+GRANT EXECUTE ON FUNCTION app.make_partitions TO todoku_app;
 -- What was intended, what came of it and what is sent can be added to, never taken back.
 REVOKE DELETE, UPDATE ON intent, omission, content, template_version FROM todoku_app;
 REVOKE DELETE ON result, recipient, stop, event FROM todoku_app;

@@ -203,15 +203,18 @@ CREATE FUNCTION app.carry_stops(accounts uuid[], members uuid[], reasons text[],
         INSERT INTO suppression (account_id, hash, reason, occurred_at)
         SELECT account_id, suppression_hash, reason, occurred_at FROM due
         ON CONFLICT DO NOTHING
+        RETURNING reason
     ), left_list AS (
         UPDATE member m SET status = 'unsubscribed', revision = m.revision + 1, updated_at = app.now()
         FROM due d WHERE m.account_id = d.account_id AND m.member_id = d.member_id AND m.status <> 'unsubscribed'
+                     AND d.reason <> 'bounced'
     ), noted AS (
+        -- A bounce takes no consent back: it says that the address does not work.
         INSERT INTO consent (account_id, member_id, kind, source, occurred_at)
-        SELECT account_id, member_id, 'withdrawn', reason, occurred_at FROM due
+        SELECT account_id, member_id, 'withdrawn', reason, occurred_at FROM due WHERE reason <> 'bounced'
         RETURNING 1
     )
-    SELECT count(*)::integer FROM noted
+    SELECT ((SELECT count(*) FROM noted) + (SELECT count(*) FROM suppressed WHERE reason = 'bounced'))::integer
 $$;
 REVOKE ALL ON FUNCTION app.carry_stops FROM PUBLIC;
 GRANT USAGE ON SCHEMA app TO todoku_stops;

@@ -5,6 +5,8 @@ from typing import Any
 import asyncpg
 import httpx
 
+from core.ids import decode
+
 TARO = {"email": "taro@example.jp", "attributes": {"name": "山田太郎"}, "consent": {"source": "form"}}
 
 
@@ -51,6 +53,23 @@ async def test_a_withdrawal_reaches_what_runs_and_the_ledger(client: httpx.Async
     ledger = (await client.get(f"{where}/consents")).json()["items"]
     assert [(entry["kind"], entry["source"]) for entry in ledger] == [("given", "form"), ("withdrawn", "phone")]
     assert await main.fetchval("SELECT reason FROM stop") == "unsubscribed"
+
+
+async def test_a_consent_given_after_a_withdrawal_lets_mail_through_again(
+    client: httpx.AsyncClient, main: asyncpg.Pool, main_owner: asyncpg.Pool, vault_owner: asyncpg.Pool
+) -> None:
+    made = await client.post("/v1/members", json=TARO)
+    where = made.headers["Location"]
+    left = await client.patch(where, json={"withdrawn_by": "phone"}, headers={"If-Match": made.headers["ETag"]})
+    # A minute passes.
+    await main_owner.execute("UPDATE stop SET occurred_at = occurred_at - interval '1 minute'")
+    await vault_owner.execute("UPDATE suppression SET occurred_at = occurred_at - interval '1 minute'")
+    back = await client.patch(where, json={"consent": {"source": "form"}}, headers={"If-Match": left.headers["ETag"]})
+    assert back.json()["status"] == "active"
+    assert await main.fetchval("SELECT lifted_at IS NOT NULL FROM stop")
+    gone = await client.patch(where, json={"withdrawn_by": "phone"}, headers={"If-Match": back.headers["ETag"]})
+    assert gone.json()["status"] == "unsubscribed"
+    assert await main.fetchval("SELECT count(*) FROM stop WHERE lifted_at IS NULL") == 1
 
 
 async def test_an_erased_member_is_gone_and_suppressed(client: httpx.AsyncClient) -> None:
@@ -182,3 +201,19 @@ async def test_a_suppressed_address_is_listed_by_hash_and_can_be_lifted(client: 
     assert (await client.post("/v1/members", json=TARO)).status_code == 201
     for wrong in ("sup_", "x", made.json()["id"].upper(), made.json()["id"][4:]):
         assert (await client.get(f"/v1/suppressions/{wrong}")).status_code == 404
+
+
+async def test_lifting_a_bounce_from_the_suppression_list_lets_mail_through_again(
+    client: httpx.AsyncClient, main: asyncpg.Pool, main_owner: asyncpg.Pool
+) -> None:
+    made = (await client.post("/v1/members", json=TARO)).json()
+    row = await main.fetchrow("SELECT account_id FROM api_key")
+    assert row is not None
+    await main.execute(
+        "INSERT INTO stop (account_id, member_id, reason, occurred_at) VALUES ($1, $2, 'bounced', app.now())",
+        *(row["account_id"], decode("mem", made["id"])),
+    )
+    entry = await client.post("/v1/suppressions", json={"email": TARO["email"]})
+    assert (await client.delete(entry.headers["Location"])).status_code == 204
+    assert await main.fetchval("SELECT lifted_at IS NOT NULL FROM stop")
+    assert (await client.delete(entry.headers["Location"])).status_code == 404

@@ -73,3 +73,17 @@ async def test_suppressions_are_listed_and_removed_by_hash(vault: asyncpg.Pool, 
     assert (len(first), len(rest), end) == (3, 2, None)
     await store.remove(account, first[0].hash)
     assert len((await store.list(account))[0]) == 4
+
+
+async def test_a_bounce_suppresses_the_address_and_takes_no_consent_back(
+    members: MemberStore, account: UUID, vault: asyncpg.Pool, rings: KeyRings, stops: asyncpg.Pool, clock: Clock
+) -> None:
+    given = Consent("form", clock.now() - timedelta(days=1))
+    made = await members.create(account, "taro@example.jp", consent=given)
+    stop = Stop(account, made.member_id, "bounced", clock.now())
+    assert [await carry_stops(stops, [stop]) for _ in range(2)] == [1, 0]
+    assert (await members.get(account, made.member_id)).status == "active"
+    assert [record.kind for record in await members.consents(account, made.member_id)] == ["given"]
+    found = await SuppressionStore(vault, rings).find(account, "taro@example.jp")
+    assert found is not None
+    assert found.reason == "bounced"

@@ -1,0 +1,84 @@
+import re
+import tomllib
+from typing import get_args
+
+from delivery.compose import bounds
+from delivery.compose.filters import FILTERS, LOOP_FACTS, METHODS, TESTS
+from delivery.replies.verdict import Reason
+from deploy.mailbox.faults import FaultKind
+from members.attribute import RESERVED, AttributeType, Protection
+from members.imports.options import ENCODINGS, Options
+from members.rules import _TYPES
+from tests.unit.docs.reading import DOCS, ROOT, code, page, rows, section
+from tracking.verify import LAWS
+
+
+def words(text: str) -> set[str]:
+    bare = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return set(re.findall(r"[a-z0-9_]+", " ".join(re.findall(r"`([^`]+)`", bare))))
+
+
+def test_every_filter_and_test_of_templates_is_described() -> None:
+    text = page("reference/templates.md")
+    assert words(section(text, "Filters")) >= set(FILTERS)
+    assert words(section(text, "Tests")) >= set(TESTS)
+    assert words(section(text, "Statements")) >= set(LOOP_FACTS)
+    assert words(section(text, "Expressions")) >= set(METHODS)
+
+
+def test_the_bounds_of_templates_are_those_of_the_code() -> None:
+    table = rows(section(page("reference/templates.md"), "Bounds"))
+    most = {what: amount.split()[0].replace(",", "") for what, amount in table if what}
+    assert most["source of a part"] == str(bounds.MAX_SOURCE)
+    assert most["a rendered part"] == str(bounds.MAX_OUTPUT)
+    assert most["a rendered subject"] == str(bounds.MAX_SUBJECT)
+    assert most["one value"] == str(bounds.MAX_TEXT)
+    assert most["parts of the syntax tree"] == str(bounds.MAX_NODES)
+    assert most["levels of the syntax tree"] == str(bounds.MAX_DEPTH)
+    assert most["work of loops in one mail"] == str(bounds.MAX_WORK)
+    assert most["text computed in one mail"] == str(bounds.MAX_CHARACTERS)
+
+
+def test_every_type_protection_operator_and_reserved_name_is_described() -> None:
+    text = page("reference/attributes-and-rules.md")
+    assert words(text) >= {*get_args(AttributeType), *get_args(Protection), *_TYPES, *RESERVED}
+
+
+def test_every_option_of_an_import_is_described() -> None:
+    text = page("reference/imports.md")
+    described = {code(row[0]) for row in rows(text)}
+    assert described >= {"file", "mapping", "consent_source", *Options.__dataclass_fields__}
+    assert set(re.findall(r"`([a-z0-9-]+)`", text)) >= set(ENCODINGS)
+
+
+def test_every_reason_and_every_fault_of_the_mailbox_is_described() -> None:
+    reasons = words(section(page("reference/reports.md"), "Reasons"))
+    assert reasons >= {reason.value for reason in Reason if reason is not Reason.ACCEPTED}
+    faults = section(page("reference/files-and-ports.md"), "Faults of the mailbox")
+    assert all(f"`{kind.value}" in faults for kind in FaultKind)
+
+
+def test_every_law_of_verify_is_described() -> None:
+    table = rows(section(page("explanation/exactly-once.md"), "What verify proves"))[1:]
+    assert [code(row[0]) for row in table] == list(LAWS)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    def named(requirements: list[str]) -> set[str]:
+        return {re.split(r"[<>=\[ ]", one)[0] for one in requirements}
+
+    table = rows((DOCS / "decisions" / "0002-dependencies.md").read_text(encoding="utf-8"))
+    assert {row[0] for row in table if len(row) == 2} - {"package"} == named(project["dependencies"])
+    for extra, requirements in project["optional-dependencies"].items():
+        described = {name for row in table if row[0] == f"`{extra}`" for name in row[1].split(", ")}
+        assert described == named(requirements), extra
+
+
+def test_every_figure_of_the_performance_page_names_its_command() -> None:
+    text = page("performance.md")
+    figures = re.findall(r"<!-- figure: ([a-z_]+) -->", text)
+    assert len(figures) == len(set(figures))
+    for row in rows(text)[1:]:
+        assert row[3].startswith("`make ")
