@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -57,7 +57,7 @@ def rates(now: Glance, before: Glance | None) -> dict[UUID, float]:
 
 
 def picture(now: Glance, before: Glance | None = None, *, wide: bool = False) -> Group:
-    """Draw a glance; the one before it gives the rates. `wide` has room for 120 columns, else for 80."""
+    """Draw a glance; the one before it gives the rates. `wide` has room for 140 columns, else for 80."""
     rate = rates(now, before)
     return Group(_summary(now, rate), _runs(now, rate, wide=wide), _workers(now))
 
@@ -83,29 +83,32 @@ def _stops(stops: Row) -> str:
 
 
 def _runs(now: Glance, rate: Mapping[UUID, float], *, wide: bool) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("campaign", no_wrap=True)
     table.add_column("state", no_wrap=True, min_width=10)
     if wide:
-        table.add_column("lane", no_wrap=True, min_width=14)
-        table.add_column("progress", min_width=10, max_width=16)
+        table.add_column("lane", no_wrap=True, min_width=15)
+        table.add_column("progress", no_wrap=True, min_width=12)
     table.add_column("done", justify="right", no_wrap=True, min_width=13)
-    for column in ("failed", "left out", "retries", "uncert.", "msg/s", *(("chunks",) if wide else ())):
+    for column in ("failed", *(("left out", "deferred") if wide else ()), "retries", "uncert.", "msg/s"):
         table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
     for run in now.runs:
-        speed = rate.get(run["run_id"])
-        table.add_row(
-            Text(run["name"] + (" (test)" if run["kind"] == "test" else "")),
-            Text(_state(run), _STYLES.get(run["state"], "")),
-            *((_lane(run), ProgressBar(max(run["snapshot"], 1), done(run))) if wide else ()),
-            f"{done(run):,}/{run['snapshot']:,}" + ("" if run["audience_state"] == "whole" else "+"),
-            *(f"{run[name]:,}" for name in ("failed", "suppressed", "retries", "uncertain")),
-            "" if speed is None else f"{speed:,.0f}",
-            *((f"{run['chunks_leased']} of {run['chunks_leased'] + run['chunks_ready']}",) if wide else ()),
-        )
+        table.add_row(*_cells(run, rate.get(run["run_id"]), wide=wide))
     if not now.runs:
         table.add_row(Text("no run yet", "dim"))
     return table
+
+
+def _cells(run: Row, speed: float | None, *, wide: bool) -> list[RenderableType]:
+    name = run["name"] + (" (test)" if run["kind"] == "test" else "")
+    settled = f"{done(run):,}/{run['snapshot']:,}" + ("" if run["audience_state"] == "whole" else "+")
+    cells: list[RenderableType] = [Text(name), Text(_state(run), _STYLES.get(run["state"], ""))]
+    if wide:
+        cells += [_lane(run), ProgressBar(max(run["snapshot"], 1), done(run), width=12)]
+    cells += [settled, f"{run['failed']:,}"]
+    if wide:
+        cells += [f"{run['suppressed']:,}", f"{run['deferred']:,}"]
+    return [*cells, f"{run['retries']:,}", f"{run['uncertain']:,}", "" if speed is None else f"{speed:,.0f}"]
 
 
 def _state(run: Row) -> str:

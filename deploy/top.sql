@@ -17,7 +17,7 @@ WITH shown AS (
     GROUP BY run_id
 )
 SELECT r.run_id, c.name, r.kind, r.state, r.audience_state, r.snapshot, r.starts_at, r.first_sent_at,
-       l.pool, l.state AS lane, r.weight, r.rate_per_hour,
+       l.pool, l.state AS lane, l.weight, l.rate_per_hour,
        coalesce(t.accepted, 0)::bigint AS accepted, coalesce(t.failed, 0)::bigint AS failed,
        coalesce(t.suppressed, 0)::bigint AS suppressed, coalesce(t.deferred, 0)::bigint AS deferred,
        (SELECT count(*) FROM result u WHERE u.run_id = r.run_id AND u.outcome = 'uncertain'
@@ -25,9 +25,6 @@ SELECT r.run_id, c.name, r.kind, r.state, r.audience_state, r.snapshot, r.starts
        ) AS uncertain,
        (SELECT coalesce(sum(coalesce(cardinality(k.seqs), k.last_seq - k.first_seq + 1)), 0) FROM chunk k
         WHERE k.run_id = r.run_id AND k.state = 'ready' AND k.not_before > app.now()) AS retries,
-       (SELECT count(*) FROM chunk k WHERE k.run_id = r.run_id AND k.state = 'ready' AND k.not_before <= app.now()
-       ) AS chunks_ready,
-       (SELECT count(*) FROM chunk k WHERE k.run_id = r.run_id AND k.state = 'leased') AS chunks_leased,
        extract(epoch FROM r.starts_at - app.now())::float8 AS starts_in
 FROM shown s JOIN run r USING (run_id) JOIN campaign c USING (campaign_id)
 LEFT JOIN lane l USING (run_id) LEFT JOIN counted t USING (run_id)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.demo.people import FEWEST, MOST
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from deploy.demo.stage import Stage
     from deploy.demo.verdict import Verdict
 
-FEWEST, MOST = 100, 1_000_000
 INTERRUPTED = 130
 
 
@@ -58,19 +59,19 @@ async def _demo(members: int, seed: int, *, keep: bool, json: bool) -> "Verdict"
     async with AsyncExitStack() as stack:
         with View(console, clock) as view:
             with view.phase("Starting Todoku") as phase:
-                stage = await stack.enter_async_context(staged(clock))
+                stage = await stack.enter_async_context(staged(clock, members))
                 phase.detail = str(stage.settings.data_dir)
             verdict = await play(stage, members=members, seed=seed, view=view, clock=clock)
-            verdict.seconds = {phase.title: phase.seconds or 0.0 for phase in view.phases}
+            verdict.seconds = view.seconds
         show_verdict(console, verdict)
         if keep:
             _say_where(console, stage)
             await asyncio.Event().wait()
     if not json:
         console.print(
-            "\nTo keep it: [bold]todoku demo --keep[/bold] leaves this installation running until Ctrl-C, and "
-            "[bold]todoku up[/bold] starts one that lasts\nand says where its API, its mailbox and its key are. "
-            "[bold]todoku top[/bold] shows what is being sent."
+            "\n[bold]todoku demo --keep[/bold] leaves this installation running, to be looked at until Ctrl-C.\n"
+            "[bold]todoku up[/bold] starts one that lasts, and says where its API, mailbox and key are.\n"
+            "[bold]todoku top[/bold] shows what it is sending, [bold]todoku verify[/bold] that nothing was lost."
         )
     return verdict
 

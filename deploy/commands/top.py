@@ -10,7 +10,7 @@ from core.settings import load
 
 EVERY = 1.0
 """Seconds between two frames."""
-WIDE = 120
+WIDE = 140
 """Columns from which on there is room for everything."""
 
 

@@ -53,19 +53,18 @@ def _shown(check: "RunCheck") -> dict[str, object]:
 
 def _show(checks: "list[RunCheck]") -> None:
     from core import ids  # noqa: PLC0415 - as above
-    from deploy.commands.output import show, show_table  # noqa: PLC0415
-    from tracking.verify import CLASSES  # noqa: PLC0415
+    from deploy.commands.output import show  # noqa: PLC0415
 
-    names = ("snapshot", *CLASSES)
-    rows = [
-        (
-            ids.encode("run", check.run_id),
-            check.state,
-            *(f"{check.counts[name]:,}" for name in names),
-            "holds" if check.ok else ", ".join(f"{fault.law} ({fault.count})" for fault in check.faults),
-        )
-        for check in checks
-    ]
-    show_table(("run", "state", *names, "identity"), rows)
+    for check in checks:
+        show(f"{ids.encode('run', check.run_id)}  {check.state:<10} {_identity(check)}")
+        for fault in check.faults:
+            show(f"  broken: {fault.law}, {fault.count} times, such as {', '.join(fault.examples)}")
     broken = sum(not check.ok for check in checks)
     show(f"{len(checks)} runs: " + ("the identity holds" if not broken else f"the identity is broken in {broken}"))
+
+
+def _identity(check: "RunCheck") -> str:
+    from tracking.verify import CLASSES  # noqa: PLC0415 - as above
+
+    parts = [f"{check.counts[name]:,} {name}" for name in CLASSES if check.counts[name]]
+    return f"{check.counts['snapshot']:,} = {' + '.join(parts) or '0'}"

@@ -17,7 +17,7 @@ from deploy.demo.names import (
 )
 
 FEWEST = 100
-MOST = 1_000_000
+MOST = 100_000
 MOST_POINTS = 12_000
 _EPOCH = date(1950, 1, 1)
 _ADULT_DAYS = 55 * 365
@@ -61,7 +61,7 @@ class Person:
 
 
 def make_people(members: int, seed: int) -> tuple[Person, ...]:
-    """Return `members` people with different addresses (100 to a million)."""
+    """Return `members` people with different addresses (100 to 100,000)."""
     if not FEWEST <= members <= MOST:
         raise ValueError(f"The demo needs {FEWEST} to {MOST} members")
     random = Random(f"people {seed}")  # noqa: S311 - made-up people are no secret

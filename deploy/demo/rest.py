@@ -1,6 +1,5 @@
 """A client of the REST API, as any program outside would write one."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -45,12 +44,6 @@ class Api:
         """Return the answer to a POST of a file as multipart/form-data."""
         file = {"file": (name, content, "text/csv")}
         return _read(await self._http.post(path, files=file, data=dict(fields), headers=_key()))
-
-    async def watch(self, path: str, *, every: float = 0.2) -> AsyncIterator[Any]:
-        """Yield a resource again and again."""
-        while True:
-            yield await self.get(path)
-            await asyncio.sleep(every)
 
 
 @asynccontextmanager

@@ -33,7 +33,9 @@ async def watch_runs(
         while True:
             shown = {run_id: await api.get(f"runs/{run_id}") for run_id in runs}
             now = clock.monotonic()
-            view.progress([*_bars(runs, shown, before, now), Bar("mails read by their recipients", reader.read, None)])
+            view.progress(
+                [*_bars(runs, shown, before, now), Bar("mails read by their recipients", reader.read, reader.arrived)]
+            )
             if all(run["state"] == "finished" for run in shown.values()):
                 return
             done = sum(run["progress"]["done"] for run in shown.values()) + reader.read
@@ -63,7 +65,7 @@ def _bars(
 def _note(run: Mapping[str, Any], rate: float) -> str:
     counts = run["counts"]
     if run["state"] == "scheduled":
-        return "scheduled"
+        return f"due at {run['starts_at'][11:19]} UTC"
     if run["state"] == "finished":
         return f"finished, {counts['failed']} bounced"
     if rate < 1 and counts["waiting"] and run["first_sent_at"]:

@@ -21,6 +21,9 @@ RETRY_FIRST, RETRY_CAP = 2.0, 4.0
 """Seconds: what waits minutes in earnest is seen to come back here."""
 
 _LINES = 8
+_LEAST_MAILBOX = 1_000_000_000
+_MAIL_BYTES = 40_000
+"""Room for the mails of one member: not quite two of 24 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(clock: Clock) -> AsyncIterator[Stage]:
+async def staged(clock: Clock, members: int) -> AsyncIterator[Stage]:
     """Start everything in a new directory, and stop and remove it at the end, whatever happens in between.
+
+    The mailbox has room for all that `members` will get.
 
     What goes wrong on the way gets the last lines of the logs as a note (PEP 678). ConfigurationError if a part can't
     be started.
@@ -57,7 +62,7 @@ async def staged(clock: Clock) -> AsyncIterator[Stage]:
     directory = _make_directory()
     try:
         with only_one(directory):
-            installation = Installation(_settings(directory, clock), clock=clock)
+            installation = Installation(_settings(directory, clock, members), clock=clock)
             try:
                 started = await installation.start()
                 yield Stage(started.settings, started.api_key or "")
@@ -77,7 +82,7 @@ def _make_directory() -> Path:
     return directory
 
 
-def _settings(directory: Path, clock: Clock) -> Settings:
+def _settings(directory: Path, clock: Clock, members: int) -> Settings:
     return load(
         data_dir=directory,
         kek_file=None,
@@ -97,6 +102,7 @@ def _settings(directory: Path, clock: Clock) -> Settings:
         tracker_url="",
         mailbox_smtp_port=0,
         mailbox_http_port=0,
+        mailbox_bytes=max(_LEAST_MAILBOX, members * _MAIL_BYTES),
         metrics_port=_metrics_base(Random(clock.monotonic())),  # noqa: S311 - a port, not a secret
         retry_first=RETRY_FIRST,
         retry_cap=RETRY_CAP,

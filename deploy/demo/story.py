@@ -108,20 +108,21 @@ async def _send(
     api: Api, story: _Story, campaigns: Sequence[Campaign], reader: Reader, *, ahead: int, view: View, clock: Clock
 ) -> None:
     """Schedule campaigns for one instant, watch them being sent, let all mails be read."""
+    title = "Sending one more" if len(campaigns) == 1 else f"Sending {len(campaigns)} campaigns at the same instant"
     at = datetime.fromtimestamp(math.ceil(clock.now().timestamp()) + ahead, UTC)
     ended = asyncio.Event()
     reading = asyncio.create_task(reader.read_on(ended))
     try:
-        with view.phase(f"Sending {_count(len(campaigns))}, due at {at:%H:%M:%S} UTC") as phase:
+        with view.phase(title) as phase:
             runs = {await marketer.schedule(api, story.drafts[one.key], at): one for one in campaigns}
             await _first(watch_runs(api, runs, reader, view=view, clock=clock, ended=ended), reading)
-            phase.detail = f"{reader.arrived:,} mails arrived so far"
+            phase.detail = f"due at {at:%H:%M:%S} UTC, {reader.arrived:,} mails so far"
         with view.phase("Reading, opening, clicking, unsubscribing") as phase:
             while not reading.done():
                 view.progress([Bar("mails read by their recipients", reader.read, reader.arrived)])
                 await asyncio.wait({reading}, timeout=_POLL)
             reading.result()
-            phase.detail = f"{reader.read:,} mails read so far, {len(story.left):,} people have left"
+            phase.detail = f"{reader.read:,} read so far, {len(story.left):,} people have left"
     finally:
         reading.cancel()
         await asyncio.wait({reading})
@@ -146,7 +147,7 @@ async def _send_afterwards(api: Api, story: _Story, reader: Reader, view: View, 
     story.open_ledger(AFTERWARDS, out, deferrals=False)
     reasons = list(story.ledgers[AFTERWARDS.key].out.values())
     expected = {reason: reasons.count(reason) for reason in sorted(set(reasons))}
-    with view.phase("Waiting until those who left are known everywhere") as phase:
+    with view.phase("Leaving out who bounced or left") as phase:
         found = await marketer.left_out(api, AFTERWARDS.rule or {}, expected, tries=_CARRY_TRIES)
         phase.detail = ", ".join(f"{count} {reason}" for reason, count in found.items())
     await _send(api, story, [AFTERWARDS], reader, ahead=SOON, view=view, clock=clock)
@@ -214,7 +215,3 @@ def _import_checks(imported: marketer.Imported, sheet: Sheet, members: int) -> l
 
 def _rows(done: int, total: int | None) -> Bar:
     return Bar("rows", done, total)
-
-
-def _count(campaigns: int) -> str:
-    return "one campaign" if campaigns == 1 else f"{campaigns} campaigns"

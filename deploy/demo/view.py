@@ -49,7 +49,7 @@ class View:
         self._bars: Sequence[Bar] = ()
         self._spinner = Spinner("dots")
         self._said = -_EVERY
-        self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=8, transient=False)
+        self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -61,6 +61,14 @@ class View:
         """Leave the last picture standing."""
         if self._console.is_terminal:
             self._live.stop()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long the phases took, by title."""
+        spent: dict[str, float] = {}
+        for phase in self.phases:
+            spent[phase.title] = spent.get(phase.title, 0.0) + (phase.seconds or 0.0)
+        return spent
 
     @contextmanager
     def phase(self, title: str) -> Iterator[Phase]:

@@ -51,9 +51,9 @@ def test_the_carriers_odd_addresses_are_among_them() -> None:
     assert any(".." in address and address.endswith("@ezweb.ne.jp") for address in addresses)
 
 
-@pytest.mark.parametrize("members", [0, 99, 1_000_001])
+@pytest.mark.parametrize("members", [0, 99, 100_001])
 def test_too_few_or_too_many_people_are_refused(members: int) -> None:
-    with pytest.raises(ValueError, match="100 to 1000000"):
+    with pytest.raises(ValueError, match="100 to 100000"):
         make_people(members, 1)
 
 
