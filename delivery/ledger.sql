@@ -79,9 +79,7 @@ WITH given AS MATERIALIZED (
          FROM given g JOIN kept k USING (run_id, seq, try)
          JOIN recipient m ON m.run_id = g.run_id AND m.seq = g.seq
          JOIN run ON run.run_id = g.run_id
-         WHERE g.suppress AND NOT EXISTS (
-             SELECT FROM stop s WHERE s.account_id = run.account_id AND s.member_id = m.member_id
-                                  AND s.reason = 'bounced' AND s.lifted_at IS NULL)
+         WHERE g.suppress
          ON CONFLICT DO NOTHING)
 SELECT count(*) FROM kept;
 

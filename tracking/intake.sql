@@ -41,9 +41,7 @@ WITH arrived AS MATERIALIZED (
          INSERT INTO stop (account_id, member_id, scope, reason, occurred_at)
          SELECT DISTINCT run.account_id, f.member_id, 'all', 'unsubscribed', f.now
          FROM fresh f JOIN run USING (run_id)
-         WHERE f.kind = 'unsubscribe' AND NOT EXISTS (
-             SELECT FROM stop s WHERE s.account_id = run.account_id AND s.member_id = f.member_id
-                                  AND s.reason = 'unsubscribed' AND s.lifted_at IS NULL)
+         WHERE f.kind = 'unsubscribe'
          ORDER BY run.account_id, f.member_id
          ON CONFLICT DO NOTHING)
 SELECT position::int FROM arrived EXCEPT SELECT position::int FROM known;

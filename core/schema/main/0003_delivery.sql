@@ -89,4 +89,6 @@ CREATE TABLE stop (
     lifted_at   timestamptz,
     PRIMARY KEY (account_id, member_id, scope, occurred_at)
 );
+-- Of stops that hold, a member has one for each reason: whoever comes second adds nothing.
+CREATE UNIQUE INDEX stop_live ON stop (account_id, member_id, scope, reason) WHERE lifted_at IS NULL;
 CREATE INDEX stop_to_carry ON stop (occurred_at) WHERE carried_at IS NULL;
