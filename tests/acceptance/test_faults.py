@@ -12,6 +12,7 @@ from core.settings import inherited_environment
 from deploy import roles
 from tests.acceptance.ledger import CONNECTIONS, check_ledger
 from tests.support.delivery import eventually
+from tests.support.postgres import directory_for_postgres
 from tests.support.service import Service, running_service, soon
 
 
@@ -155,3 +156,25 @@ async def test_an_unsubscribe_in_mid_run_stops_what_is_not_yet_intended_retries_
         await service.post(f"/v1/campaigns/{second}/cancel")
         await service.reaches(second, "cancelled")
         await service.verified()
+
+
+async def test_stopping_everything_in_mid_run_takes_less_than_ten_seconds_and_loses_nothing() -> None:
+    addresses = [f"member{n}@example.jp" for n in range(3_000)]
+    with directory_for_postgres() as directory:
+        async with running_service(data_dir=directory) as service:
+            await service.import_members(addresses)
+            await service.campaign(at=soon(0.5), rate_per_hour=500 * 3_600)
+            await service.accepted_at_least(200)
+            loop = asyncio.get_running_loop()
+            before = loop.time()
+            await service.installation.stop()
+            assert loop.time() - before < 10
+        async with running_service(data_dir=directory) as service:
+
+            async def finished() -> bool:
+                return bool(await service.main_owner.fetchval("SELECT state = 'finished' FROM run"))
+
+            await eventually(finished, within=60)
+            (check,) = await service.verified()
+            assert check.counts["accepted"] == len(addresses)
+            assert await service.received() == Counter(addresses)

@@ -225,3 +225,40 @@ async def test_a_relay_that_greets_and_then_turns_everyone_away_is_asked_ever_mo
     # Without a pause there would be thousands.
     assert 0 < await main.fetchval("SELECT count(*) FROM intent") < 60
     assert set(await outcomes(main, run.run_id)) == {"released"}
+
+
+async def test_a_stop_while_a_retry_waits_keeps_the_retry_from_being_sent(
+    main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path
+) -> None:
+    run = await arrange_run(main, new_id, ["defer-451-once.stop@example.jp", "defer-451-once.go@example.jp"])
+    async with running_worker(main, run.members, tmp_path, relay(mailbox), retry_first=1.0, retry_cap=1.0):
+
+        async def both_deferred() -> bool:
+            return await outcomes(main, run.run_id) == {"deferred": 2}
+
+        await eventually(both_deferred)
+        leaving = next(one for one in run.members.held.values() if "stop" in one.address)
+        await main.execute(
+            "INSERT INTO stop (account_id, member_id, reason, occurred_at) VALUES ($1, $2, 'unsubscribed', app.now())",
+            *(run.account_id, leaving.member_id),
+        )
+        await settled(main, run.run_id)
+    assert await received(mailbox) == Counter(["defer-451-once.go@example.jp"])
+    assert [row["reason"] for row in await main.fetch("SELECT reason FROM omission")] == ["unsubscribed"]
+
+
+async def test_several_relays_share_by_weight_and_one_that_is_down_loses_nothing(
+    main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path, free_port: int
+) -> None:
+    run = await arrange_run(main, new_id, addresses(400))
+    async with running_mailbox(tmp_path / "second") as second:
+        light = relay(mailbox, 2)
+        heavy = RelaySettings(host="127.0.0.1", port=second.smtp_port, tls="none", connections=2, weight=3)
+        down = RelaySettings(host="127.0.0.1", port=free_port, tls="none", connections=2, weight=100)
+        async with running_worker(main, run.members, tmp_path, light, heavy, down):
+            await settled(main, run.run_id)
+        by_light, by_heavy = await received(mailbox), await received(second)
+    assert by_light + by_heavy == Counter(run.addresses)
+    # One of the two may be connected before the other; from then on each takes its share.
+    assert 200 <= by_heavy.total() <= 360
+    assert await outcomes(main, run.run_id) == {"accepted": 400}
