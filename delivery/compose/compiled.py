@@ -192,6 +192,11 @@ def _subject(text: str) -> bytes:
     return headers.unstructured(text.strip(), name="Subject")
 
 
-@lru_cache(maxsize=64)
 def _date(at: datetime) -> bytes:
+    # A date has whole seconds, and a second has hundreds of messages.
+    return _date_of_second(at.replace(microsecond=0))
+
+
+@lru_cache(maxsize=8)
+def _date_of_second(at: datetime) -> bytes:
     return headers.date(at)

@@ -9,6 +9,7 @@ writes one batch the next is read, looked up and sealed.
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from members.attribute import Definitions
 from members.attributes import load_definitions
 from members.imports.columns import EMAIL, Reject, Row, RowReader, resolve
 from members.imports.file import SealedFile, open_key, seal_block
-from members.imports.merge import Decision, Merge, Moved
+from members.imports.merge import Decision, Merge, Moved, Standing
 from members.imports.options import Options, read_options
 from members.imports.reading import Found, batches, examine, header
 from members.imports.records import Record
@@ -144,32 +145,21 @@ class _Run:
             required=frozenset(name for name, attribute in definitions.items() if attribute.required),
             random=self.rings.random,
         )
-        writing: asyncio.Task[None] | None = None
-        before: Collection[bytes] = ()
+        pipeline = _Pipeline(self, merge, width, rows_done)
         try:
             async with aclosing(batches(self.file, found, BATCH, skip=1 + rows_done)) as parts:
                 async for records in parts:
                     if not self.alive():
                         raise Superseded("The lease of this worker was lost")
+                    # Read while the database looks up the batch before, and writes the one before that.
                     rows, rejects = await _read(reader, records)
-                    decision = await merge.decide(rows, await merge.look(self.pool, rows), before)
-                    if writing is not None:
-                        await writing
-                    batch = _Batch(rows, rejects, decision, len(records), width)
-                    writing = asyncio.create_task(self._write(merge, batch, rows_done))
-                    before = decision.taken
-                    rows_done += len(records)
-            if writing is not None:
-                await writing
+                    await pipeline.push(rows, rejects, len(records))
+            return await pipeline.finish()
         finally:
-            if writing is not None and not writing.done():
-                writing.cancel()
-                await asyncio.gather(writing, return_exceptions=True)
-        return rows_done
+            await pipeline.cancel()
 
-    async def _write(self, merge: Merge, batch: "_Batch", rows_done: int) -> None:
+    async def write(self, merge: Merge, batch: "_Batch", decision: Decision, rows_done: int) -> None:
         """Commit one batch; where someone else was faster with a member of it, look and decide again."""
-        decision = batch.decision
         for _ in range(_MAX_RACES):
             rejects = sorted((*batch.rejects, *decision.rejects), key=lambda reject: reject.record.line)
             sealed = self._sealed_reject(rows_done + 1, reject_block(rejects, batch.width)) if rejects else b""
@@ -187,19 +177,63 @@ class _Run:
         return seal_block(self.cipher, self.import_id, "reject", no, content, self.rings.random(NONCE_BYTES))
 
 
+@dataclass(frozen=True, slots=True)
 class _Batch:
-    """A batch on its way into the database."""
+    """A batch of the file, read: its good rows, its rejects, how many records it has, how many columns."""
 
-    __slots__ = ("decision", "rejects", "rows", "size", "width")
+    rows: Sequence[Row]
+    rejects: Sequence[Reject]
+    size: int
+    width: int
 
-    def __init__(
-        self, rows: Sequence[Row], rejects: Sequence[Reject], decision: Decision, size: int, width: int
-    ) -> None:
-        self.rows = rows
-        self.rejects = rejects
-        self.decision = decision
-        self.size = size
-        self.width = width
+
+class _Pipeline:
+    """Three batches at once: one is read, the one before is looked up, the one before that is written.
+
+    A look-up begins when the batch before it is decided, so what that one takes and has not committed is passed on.
+    """
+
+    def __init__(self, run: _Run, merge: Merge, width: int, rows_done: int) -> None:
+        self._run = run
+        self._merge = merge
+        self._width = width
+        self._rows_done = rows_done
+        self._looked_up: _Batch | None = None
+        self._looking: asyncio.Task[Standing] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._taken: Collection[bytes] = ()
+
+    async def push(self, rows: Sequence[Row], rejects: Sequence[Reject], size: int) -> None:
+        """Take the next batch in; decide the one before it and begin to write that."""
+        await self._decide()
+        self._looked_up = _Batch(rows, rejects, size, self._width)
+        self._looking = asyncio.create_task(self._merge.look(self._run.pool, rows))
+
+    async def finish(self) -> int:
+        """Write what is left; return the rows done in all."""
+        await self._decide()
+        if self._writing is not None:
+            await self._writing
+        return self._rows_done
+
+    async def cancel(self) -> None:
+        """Leave off what is under way."""
+        tasks = [task for task in (self._looking, self._writing) if task is not None and not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _decide(self) -> None:
+        batch = self._looked_up
+        if batch is None or self._looking is None:
+            return
+        decision = await self._merge.decide(batch.rows, await self._looking, self._taken)
+        if self._writing is not None:
+            await self._writing
+        self._writing = asyncio.create_task(self._run.write(self._merge, batch, decision, self._rows_done))
+        self._taken = decision.taken
+        self._rows_done += batch.size
+        self._looked_up = None
 
 
 async def _read(reader: RowReader, records: Sequence[Record]) -> tuple[list[Row], list[Reject]]:

@@ -16,6 +16,7 @@ from rich.table import Table
 from core import logs
 from deploy.dsns import Dsns
 from deploy.postgres import EmbeddedPostgres, create_databases
+from deploy.process import collect_seldom
 from tests.benchmarks import delivery, import_, tracking
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
@@ -51,6 +52,7 @@ def main() -> int:
         console.print(f"No such benchmark: {', '.join(unknown)}. There are: {', '.join(BENCHMARKS)}")
         return 2
     logs.configure("bench", "error")
+    collect_seldom()  # as every service process does
     OUT.mkdir(parents=True, exist_ok=True)
     for name in names:
         figures = uvloop.run(_measured(name))

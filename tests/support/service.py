@@ -140,11 +140,11 @@ class Service:
     async def state(self, campaign: str) -> str:
         return str((await self.get(f"/v1/campaigns/{campaign}"))["state"])
 
-    async def reaches(self, campaign: str, *states: str, within: float = 60) -> None:
+    async def reaches(self, campaign: str, *states: str, within: float = 60, every: float = 0.1) -> None:
         async def reached() -> bool:
             return await self.state(campaign) in states
 
-        await eventually(reached, within=within, step=0.1)
+        await eventually(reached, within=within, step=every)
 
     async def accepted_at_least(self, count: int, *, within: float = 30) -> None:
         """Wait until so many results are in the table."""
