@@ -40,7 +40,7 @@ WITH me AS MATERIALIZED (
                      WHEN s.position IS NOT NULL THEN 'stopped'
                      WHEN g.run_id IS NULL AND NOT EXISTS (
                          SELECT FROM intent i WHERE i.run_id = a.run_id AND i.seq = a.seq AND i.try = a.try
-                                                AND i.owner = $1) THEN 'taken' END AS why
+                                                AND i.owner = $1 OFFSET 0) THEN 'taken' END AS why
          FROM asked a
          LEFT JOIN open_run o USING (run_id)
          LEFT JOIN stopped s USING (position)
@@ -51,7 +51,8 @@ SELECT position::int, why FROM refused WHERE why IS NOT NULL;
 -- $1 owner; arrays: $2 run, $3 seq, $4 try, $5 outcome, $6 code, $7 reason, $8 masked detail, $9 age (s), $10 suppress.
 -- Fenced by the intent, not by the lease: a true result is never refused because it is late. A final one replaces
 -- `uncertain` unless a later try or an omission exists; a deferral does not, since the recipient's chunk may be done and
--- nobody would come back to it. May be repeated after a lost answer. What is suppressed stops in the same transaction.
+-- nobody would come back to it. LATERAL with OFFSET 0 holds the planner to the primary key: left to itself it read the
+-- whole of a young partition for each batch, which cost more with every message sent. May be repeated after a lost answer. What is suppressed stops in the same transaction.
 WITH given AS MATERIALIZED (
          SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::smallint[], $7::text[], $8::text[],
                               $9::float[], $10::bool[])
@@ -60,7 +61,9 @@ WITH given AS MATERIALIZED (
          INSERT INTO result AS r (run_id, seq, try, outcome, code, reason, detail, at)
          SELECT g.run_id, g.seq, g.try, g.outcome::outcome, g.code, g.reason, g.detail,
                 (SELECT app.now()) - make_interval(secs => g.age)
-         FROM given g JOIN intent i USING (run_id, seq, try) WHERE i.owner = $1
+         FROM given g CROSS JOIN LATERAL (
+             SELECT FROM intent i WHERE i.run_id = g.run_id AND i.seq = g.seq AND i.try = g.try AND i.owner = $1
+             OFFSET 0) AS i
          ON CONFLICT (run_id, seq, try) DO UPDATE
              SET outcome = excluded.outcome, code = excluded.code, reason = excluded.reason,
                  detail = excluded.detail, at = excluded.at

@@ -2,16 +2,19 @@
 -- $1 owner, $2 pool. Looks for a claimable chunk, not for a lane first: a lane whose chunks are all leased or not yet
 -- due must not starve the others. The lanes are read unlocked, three in order of virtual time; the chunk is locked with
 -- SKIP LOCKED; LIMITs stand in materialized CTEs, since the planner may otherwise run them again and claim more.
--- The worker's row is locked FOR SHARE: reaping it either waits for this claim or makes it find nothing.
+-- The worker's row is locked FOR SHARE: reaping it either waits for this claim or makes it find nothing. It is locked
+-- only where there is something to claim: a lock is a write, and an idle worker asks ten times a second.
 -- A rated lane may fall two seconds behind before its arrears are forgotten: that evens out the polling.
-WITH me AS MATERIALIZED (
-         SELECT owner FROM worker WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) FOR SHARE),
-     l AS MATERIALIZED (
+WITH l AS MATERIALIZED (
          SELECT lane.run_id FROM lane
          WHERE pool = $2 AND state = 'running' AND next_claim_at <= (SELECT app.now())
            AND EXISTS (SELECT FROM chunk k WHERE k.run_id = lane.run_id AND k.state = 'ready'
                                              AND k.not_before <= (SELECT app.now()))
          ORDER BY vtime LIMIT 3),
+     me AS MATERIALIZED (
+         SELECT owner FROM worker
+         WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) AND EXISTS (SELECT FROM l)
+         FOR SHARE),
      c AS MATERIALIZED (
          SELECT k.chunk_id FROM me, l CROSS JOIN LATERAL (
              SELECT chunk_id FROM chunk

@@ -1,8 +1,13 @@
 -- name: claim
 -- $1 owner, $2 kinds. The worker's row is locked FOR SHARE: retiring it either waits for this claim or makes it find
--- nothing. LIMIT stands in a materialized CTE, since the planner may otherwise run it again and claim more.
+-- nothing; only where there is a job, since a lock is a write and an idle worker asks ten times a second.
+-- LIMIT stands in a materialized CTE, since the planner may otherwise run it again and claim more.
 WITH me AS MATERIALIZED (
-         SELECT owner FROM worker WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) FOR SHARE),
+         SELECT owner FROM worker
+         WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now())
+           AND EXISTS (SELECT FROM job WHERE state = 'ready' AND kind = ANY ($2::text[])
+                                         AND not_before <= (SELECT app.now()))
+         FOR SHARE),
      due AS MATERIALIZED (
          SELECT job_id FROM job
          WHERE state = 'ready' AND kind = ANY ($2::text[]) AND not_before <= (SELECT app.now())
