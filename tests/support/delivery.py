@@ -1,7 +1,7 @@
 """A run in the queue without the packages above: rows made directly, members held in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from delivery import worker
 from delivery.compose.content import Content, Sender
 from delivery.contents import ContentCache
 from delivery.dkim import DkimSigner
+from tests.support.waiting import eventually
 
 CONTENT = Content(
     subject="{{ name }} 様へ",
@@ -155,18 +156,6 @@ async def running_worker(
         stop.set()
         async with asyncio.timeout(stop_within):
             await working
-
-
-async def eventually(condition: Callable[[], object], *, within: float = 20, step: float = 0.02) -> object:
-    """Wait until an async condition holds; AssertionError if it does not in time."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + within
-    while True:
-        value = await condition()  # type: ignore[misc]
-        if value:
-            return value
-        assert loop.time() < end, "it did not come to pass in time"
-        await asyncio.sleep(step)
 
 
 async def settled(main: asyncpg.Pool, run_id: UUID, **kwargs: float) -> None:

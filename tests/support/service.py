@@ -20,8 +20,8 @@ from core.ids import decode
 from core.settings import load
 from deploy.installation import Installation, Started
 from deploy.ports import free_port
-from tests.support.delivery import eventually
 from tests.support.postgres import directory_for_postgres
+from tests.support.waiting import eventually
 from tracking.verify import RunCheck, verify
 
 HTML = "<p>{{ name }} 様</p><p><a href='https://example.com/one'>one</a> <a href='https://example.com/two'>two</a></p>"

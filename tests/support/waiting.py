@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-PATIENCE = 30.0
+T = TypeVar("T")
 
 
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Return once `true()` holds; TimeoutError if it does not within 30 s."""
-    async with asyncio.timeout(PATIENCE):
-        while not await true():  # noqa: ASYNC110 - another process changes it, and tells nobody
-            await asyncio.sleep(0.01)
+async def eventually(asked: Callable[[], Awaitable[T]], *, within: float = 30, step: float = 0.02) -> T:
+    """Return what `asked` returns once that is true; AssertionError if it is not within so many seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + within
+    while not (answer := await asked()):
+        assert loop.time() < end, "it did not come to pass in time"
+        await asyncio.sleep(step)
+    return answer

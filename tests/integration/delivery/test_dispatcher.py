@@ -12,8 +12,9 @@ import pytest
 
 from core.ids import IdSource
 from core.settings import RelaySettings
-from tests.support.delivery import arrange_run, eventually, outcomes, running_worker, settled
+from tests.support.delivery import arrange_run, outcomes, running_worker, settled
 from tests.support.mailbox import RunningMailbox, running_mailbox
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from scheduler.campaigns.states import State
 from scheduler.process import run
 from tests.support.campaigns import Stage, set_up
 from tests.support.postgres import Server, running_server
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import eventually
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def scheduler(main: asyncpg.Pool, stops: asyncpg.Pool, clock: Clock) -> As
         yield
     finally:
         stop.set()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(30):
             await running
 
 
@@ -54,7 +54,7 @@ async def reaches(stage: Stage, campaign: Campaign, state: State) -> None:
     async def there() -> bool:
         return (await stage.run(campaign)).state is state
 
-    await until(there)
+    await eventually(there)
 
 
 async def starts_told(process: asyncio.subprocess.Process, *, until: int) -> list[str]:
@@ -83,8 +83,8 @@ async def test_a_campaign_goes_from_its_time_to_its_end_by_itself(
 async def test_of_two_scheduler_processes_one_killed_at_the_start_each_campaign_starts_once(
     stage: Stage, dsns: Dsns
 ) -> None:
-    async with scheduler_process(dsns) as doomed, scheduler_process(dsns) as other, asyncio.timeout(PATIENCE):
-        await until(connected(stage, 2))
+    async with scheduler_process(dsns) as doomed, scheduler_process(dsns) as other, asyncio.timeout(30):
+        await eventually(connected(stage, 2))
         campaigns = [await stage.scheduled(seconds=2) for _ in range(20)]
         first = asyncio.create_task(starts_told(doomed, until=1))
         second = asyncio.create_task(starts_told(other, until=20))
@@ -138,7 +138,7 @@ async def test_a_restart_of_postgres_is_survived(mortal_server: Server, clock: C
         async with scheduler(main, stops, clock):
             mortal_server.postgres.stop()
             mortal_server.postgres.start()
-            await until(answers)
+            await eventually(answers)
             await reaches(stage, campaign, State.RUNNING)
     finally:
         for pool in pools:
