@@ -52,7 +52,8 @@ SELECT position::int, why FROM refused WHERE why IS NOT NULL;
 -- Fenced by the intent, not by the lease: a true result is never refused because it is late. A final one replaces
 -- `uncertain` unless a later try or an omission exists; a deferral does not, since the recipient's chunk may be done and
 -- nobody would come back to it. LATERAL with OFFSET 0 holds the planner to the primary key: left to itself it read the
--- whole of a young partition for each batch, which cost more with every message sent. May be repeated after a lost answer. What is suppressed stops in the same transaction.
+-- whole of a young partition for each batch, which cost more with every message sent.
+-- May be repeated after a lost answer. What is suppressed stops in the same transaction.
 WITH given AS MATERIALIZED (
          SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::smallint[], $7::text[], $8::text[],
                               $9::float[], $10::bool[])

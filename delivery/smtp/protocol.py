@@ -6,6 +6,7 @@ One message at a time. What is not a clean reply in its turn aborts the transpor
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from delivery.envelope import Envelope
 from delivery.replies.reply import Reply
@@ -74,11 +75,10 @@ class PipelinedConnection(asyncio.Protocol):
         if self.usable:
             self._quitting = True
             self._transport.write(b"QUIT\r\n")
-            try:
+            # A peer that does not say goodbye in time is left without one.
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._timeouts.quit):
                     await asyncio.shield(self._gone)
-            except TimeoutError:
-                pass
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:

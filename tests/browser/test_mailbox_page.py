@@ -1,19 +1,17 @@
 """The mailbox in a browser: Debian's Chromium, driven by Playwright."""
 
 import asyncio
-import os
 import smtplib
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
 
+import httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from tests.support.chromium import SCREENS
 from tests.support.mailbox import RunningMailbox, running_mailbox
-
-CHROMIUM = Path("/usr/bin/chromium")
-SCREENS = Path(__file__).parents[2] / "build" / "screens"
 
 HOSTILE = """\
 <!doctype html><html><head><style>h1 { color: #c8402f }</style></head>
@@ -45,18 +43,6 @@ async def mailbox(tmp_path: Path) -> AsyncIterator[RunningMailbox]:
     async with running_mailbox(tmp_path) as running:
         await asyncio.to_thread(deliver, running.smtp_port)
         yield running
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    # Without Debian's chromium package this fails, saying that the executable is missing.
-    alone = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--disable-gpu", "--disable-dev-shm-usage", *alone]
-        )
-        yield browser
-        await browser.close()
 
 
 def deliver(port: int) -> None:
@@ -132,6 +118,8 @@ async def test_the_mailbox_is_emptied_after_a_question(browser: Browser, mailbox
     await page.screenshot(path=SCREENS / "mailbox-clear-dark.png")
     await page.get_by_role("button", name="Empty the mailbox").click()
     await page.get_by_role("heading", name="No mail yet").wait_for()
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{mailbox.url}/status")).json()["messages"] == 0
     await page.screenshot(path=SCREENS / "mailbox-empty-dark.png")
 
 

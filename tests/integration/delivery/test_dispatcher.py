@@ -104,6 +104,21 @@ async def test_a_stop_before_the_intent_leaves_the_member_out_and_says_why(
     assert await main.fetchval("SELECT total FROM tally_delta WHERE kind = 'suppressed'") == 1
 
 
+async def test_a_stop_that_was_lifted_keeps_nobody_out(
+    main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path
+) -> None:
+    run = await arrange_run(main, new_id, addresses(2))
+    for member, lifted in zip(run.members.held, ("app.now()", "NULL"), strict=True):
+        await main.execute(
+            "INSERT INTO stop (account_id, member_id, reason, occurred_at, lifted_at) "
+            f"VALUES ($1, $2, 'unsubscribed', app.now() - interval '1 minute', {lifted})",
+            *(run.account_id, member),
+        )
+    async with running_worker(main, run.members, tmp_path, relay(mailbox)):
+        await settled(main, run.run_id)
+    assert await received(mailbox) == Counter(["member0@example.jp"])
+
+
 async def test_a_member_erased_since_the_snapshot_is_omitted(
     main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path
 ) -> None:

@@ -78,6 +78,9 @@ async def test_a_campaign_goes_from_its_time_to_its_end_by_itself(
         await stage.cut_audiences()
         await stage.end_chunks(campaign)
         await reaches(stage, campaign, State.FINISHED)
+    row = await stage.main.fetchrow("SELECT snapshot, started_at >= starts_at AS on_time, finished_at FROM run")
+    assert row is not None
+    assert (row["snapshot"], row["on_time"], row["finished_at"] is not None) == (10, True, True)
 
 
 async def test_of_two_scheduler_processes_one_killed_at_the_start_each_campaign_starts_once(
@@ -140,6 +143,7 @@ async def test_a_restart_of_postgres_is_survived(mortal_server: Server, clock: C
             mortal_server.postgres.start()
             await eventually(answers)
             await reaches(stage, campaign, State.RUNNING)
+        assert await main.fetchval("SELECT count(*) FROM run WHERE started_at IS NOT NULL") == 1
     finally:
         for pool in pools:
             await close_pool(pool)

@@ -5,12 +5,11 @@ import asyncpg
 import httpx
 import pytest
 
-from core.clock import SystemClock
 from core.ids import IdSource
-from tests.support.runs import SIGNER, Run, make_run
+from tests.support.runs import Run, make_run
+from tests.support.tracker import served_tracker
 from tracking import tallies
 from tracking.endpoint import protocol
-from tracking.process import run as run_tracker
 
 
 @pytest.fixture
@@ -20,23 +19,8 @@ async def sent(main: asyncpg.Pool, new_id: IdSource) -> Run:
 
 @pytest.fixture
 async def port(main_tracker: asyncpg.Pool) -> AsyncIterator[int]:
-    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop, clock = asyncio.Event(), SystemClock()
-    serving = asyncio.create_task(
-        run_tracker(
-            main_tracker,
-            SIGNER,
-            host="127.0.0.1",
-            port=0,
-            stop=stop,
-            clock=clock,
-            new_id=IdSource(clock),
-            on_ready=ready.set_result,
-        )
-    )
-    yield await ready
-    stop.set()
-    await serving
+    async with served_tracker(main_tracker) as port:
+        yield port
 
 
 async def said(port: int, *pieces: bytes) -> bytes:
