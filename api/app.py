@@ -8,12 +8,14 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api import openapi, problems, reference
+from api.account.endpoints import router as account
 from api.attributes.endpoints import router as attributes
 from api.campaigns.endpoints import router as campaigns
 from api.groups.endpoints import router as groups
 from api.guard import Guard
 from api.imports.endpoints import router as imports
 from api.members.endpoints import router as members
+from api.notices.endpoints import router as notices
 from api.reports.endpoints import router as reports
 from api.runs.endpoints import router as runs
 from api.segments.endpoints import router as segments
@@ -24,7 +26,10 @@ from api.templates.endpoints import router as templates
 from core.database import AWAY
 from core.errors import TodokuError
 
-ROUTERS = (attributes, members, groups, imports, segments, suppressions, senders, templates, campaigns, runs, reports)
+ROUTERS = (
+    account, attributes, members, groups, imports, segments, suppressions, senders, templates, campaigns, runs, reports,
+    notices,
+)  # fmt: skip
 
 
 def api_routes() -> list[APIRoute]:

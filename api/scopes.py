@@ -7,6 +7,8 @@ from core.errors import Fault, InvalidInput
 
 SCOPES: Mapping[str, str] = MappingProxyType(
     {
+        "account:read": "See the account and what it sets for all campaigns",
+        "account:write": "Change what the account sets for all campaigns",
         "attributes:read": "See which attributes members have",
         "attributes:write": "Define and change attributes",
         "members:list": "List members with personal fields masked",
@@ -28,7 +30,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "campaigns:read": "See campaigns, their runs and deliveries",
         "campaigns:write": "Create, change, clone and remove drafts",
         "campaigns:send": "Schedule, test, pause, resume and cancel",
-        "reports:read": "See figures",
+        "reports:read": "See figures and notices",
     }
 )
 

@@ -12,6 +12,7 @@ from api.keys import KeyStore
 from api.members.stops import StopStore
 from core.clock import Clock
 from core.ids import IdSource
+from core.outbox import NoticeStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from members.attributes import AttributeStore
@@ -21,6 +22,7 @@ from members.members import MemberStore
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
+from scheduler.accounts import AccountStore
 from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
 from tracking.reports import ReportStore
@@ -35,6 +37,7 @@ class Services:
     import_max_bytes: int
     keys: KeyStore
     idempotency: IdempotencyStore
+    accounts: AccountStore
     attributes: AttributeStore
     members: MemberStore
     vault: Vault
@@ -49,6 +52,7 @@ class Services:
     campaigns: CampaignStore
     runs: RunStore
     reports: ReportStore
+    notices: NoticeStore
 
     async def attribute_names(self, account_id: UUID) -> list[str]:
         """Return the names that the account's templates may use."""

@@ -59,6 +59,7 @@ class Shown:
         return ids.encode(self.kind, value)
 
 
+AccountId = Annotated[UUID, Shown("acc")]
 AttributeId = Annotated[UUID, Shown("atr")]
 MemberId = Annotated[UUID, Shown("mem")]
 GroupId = Annotated[UUID, Shown("grp")]
@@ -68,6 +69,7 @@ SenderId = Annotated[UUID, Shown("snd")]
 TemplateId = Annotated[UUID, Shown("tpl")]
 CampaignId = Annotated[UUID, Shown("cmp")]
 RunId = Annotated[UUID, Shown("run")]
+NoticeId = Annotated[UUID, Shown("ntc")]
 
 AttributePath = Annotated[UUID, Shown("atr", in_path=True), Path()]
 MemberPath = Annotated[UUID, Shown("mem", in_path=True), Path()]

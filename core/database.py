@@ -39,6 +39,7 @@ async def open_pool(dsn: str, *, name: str, min_size: int = 0, max_size: int = 4
         min_size=min_size,
         max_size=max_size,
         init=_init,
+        reset=_keep,
         timeout=10,
         command_timeout=90,
         server_settings={
@@ -54,6 +55,13 @@ async def open_pool(dsn: str, *, name: str, min_size: int = 0, max_size: int = 4
 async def _init(connection: asyncpg.Connection) -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(kind, encoder=_encode, decoder=orjson.loads, schema="pg_catalog", format="text")
+
+
+async def _keep(_connection: asyncpg.Connection) -> None:
+    """Leave a connection as it is: no session state is ever set, and asyncpg's own reset is a round trip a statement.
+
+    An open transaction has been rolled back before this is called.
+    """
 
 
 def _encode(value: object) -> str:

@@ -5,8 +5,9 @@ A wrong or unknown value stops the start with its name and the reason.
 """
 
 import os
+from datetime import date
 from functools import cached_property
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -20,10 +21,21 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class RelaySettings(BaseModel):
-    """A mail server that takes all our mail. `weight` is its share among several."""
+class SourceSettings(BaseModel):
+    """What every way out has: a name of its own, the worker pools that it serves, its share among several."""
 
     model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("", max_length=100, pattern=r"^[\w.:\[\]-]*$")
+    pools: tuple[Literal["bulk", "fast"], ...] = Field(("bulk", "fast"), min_length=1)
+    weight: int = Field(1, ge=1, le=1000)
+    daily_cap: int | None = Field(None, ge=1)
+    warmup_from: date | None = None
+    warmup: tuple[Annotated[int, Field(ge=1)], ...] = Field((), max_length=366)
+
+
+class RelaySettings(SourceSettings):
+    """A mail server that takes all our mail."""
 
     host: str
     port: Port = 25
@@ -32,8 +44,25 @@ class RelaySettings(BaseModel):
     tls: Literal["none", "starttls", "starttls-required", "tls"] = "starttls"
     ca_file: Path | None = None
     connections: int = Field(10, ge=1, le=1000)
+    rate: float | None = Field(None, gt=0)
     messages_per_connection: int = Field(1000, ge=1)
-    weight: int = Field(1, ge=1, le=1000)
+
+    @property
+    def label(self) -> str:
+        """Its name, or where it is."""
+        return self.name or f"{self.host}:{self.port}"
+
+
+class DirectSettings(SourceSettings):
+    """Delivery to the receivers' own servers, from a local address."""
+
+    local_address: IPv4Address | IPv6Address | None = None
+    ehlo_name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name, or its address."""
+        return self.name or (str(self.local_address) if self.local_address else "direct")
 
 
 def _default_data_dir() -> Path:
@@ -78,6 +107,12 @@ class Settings(BaseSettings):
     return_path_domain: str = "bounces.localhost"
     ehlo_name: str = "localhost"
     relays: tuple[RelaySettings, ...] = ()
+    direct: tuple[DirectSettings, ...] = ()
+    direct_port: Port = 25
+    dns_servers: tuple[str, ...] = ()
+    routes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    loopback_routes: bool = False
+    shaping_file: Path | None = None
 
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     retry_first: Seconds = 300
@@ -118,6 +153,17 @@ class Settings(BaseSettings):
         if url.scheme == "http" and not _is_loopback(url.hostname):
             raise ValueError("must be https: plain http is for loopback only")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _sources_fit_together(self) -> "Settings":
+        sources: tuple[RelaySettings | DirectSettings, ...] = (*self.relays, *self.direct)
+        names = [source.label for source in sources]
+        if len(set(names)) != len(names):
+            raise ValueError("two relays or direct sources have the same name")
+        for pool in ("bulk", "fast"):
+            if sources and not any(pool in source.pools for source in sources):
+                raise ValueError(f"no relay or direct source serves the pool {pool}")
+        return self
 
     @model_validator(mode="after")
     def _leases_outlive_beats(self) -> "Settings":

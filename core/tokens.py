@@ -4,6 +4,9 @@ A token names a delivery (run and sequence number) and a slot of it, nothing per
 message are cut from one keyed extendable output (SHAKE256 keyed by a fixed-length prefix, FIPS 202; the sponge
 admits no length extension), because twenty MACs a message cost as much as rendering it. Slot n's tag is the n-th
 13 bytes (104 bits) of that output, so a changed slot, run, sequence number or version fails.
+
+Base64 turns 36 bytes (version, run, sequence number, slot, tag) into 48 characters exactly, so the tokens of a message
+are encoded in one piece and cut apart. pybase64 does that in a seventh of the standard library's time.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -11,7 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import shake_256
 from hmac import compare_digest
+from operator import itemgetter
+from struct import Struct
 from uuid import UUID
+
+from pybase64 import b64encode
 
 from core.errors import ConfigurationError, Tampered
 
@@ -51,16 +58,13 @@ class LinkSigner:
         self._keys = {version: b"todoku link v1\0\0" + key for version, key in keys.items()}
         self._primary = primary
 
+    def for_run(self, run_id: UUID, slots: Sequence[int]) -> "RunTokens":
+        """Return what mints `slots` for message after message of a run."""
+        return RunTokens(self._keys[self._primary], self._primary, run_id, slots)
+
     def mint(self, run_id: UUID, seq: int, slots: Sequence[int]) -> list[str]:
         """Return a token of 48 URL-safe characters for each of `slots` (RFC 4648 section 5, no padding)."""
-        head = bytes((self._primary,)) + run_id.bytes + seq.to_bytes(4, "big")
-        stream = shake_256(self._keys[self._primary] + head).digest((max(slots) + 1) * _TAG)
-        # 21 bytes are 28 characters exactly, so the head is encoded once for all slots.
-        prefix = urlsafe_b64encode(head)
-        return [
-            (prefix + urlsafe_b64encode(slot.to_bytes(2, "big") + stream[slot * _TAG : slot * _TAG + _TAG])).decode()
-            for slot in slots
-        ]
+        return [token.decode() for token in self.for_run(run_id, slots).mint(seq)[0]]
 
     def open(self, token: str) -> TokenContent:
         """Return what an authentic token names; raise Tampered for any other text."""
@@ -109,3 +113,26 @@ class LinkSigner:
     def _tag(self, head: bytes, slot: int, length: int) -> bytes:
         stream = shake_256(self._keys[head[0]] + head).digest(slot * _TAG + _TAG)
         return stream[slot * _TAG : slot * _TAG + length]
+
+
+class RunTokens:
+    """Mints the same slots for each message of one run; made by `LinkSigner.for_run`."""
+
+    def __init__(self, key: bytes, version: int, run_id: UUID, slots: Sequence[int]) -> None:
+        self._head = bytes((version,)) + run_id.bytes
+        self._key = key
+        tags = max(*slots, SLOT_RETURN_PATH) + 1
+        self._length = tags * _TAG
+        self._cut = Struct(f"{_TAG}s" * tags).unpack
+        self._chosen = itemgetter(SLOT_RETURN_PATH, *slots)
+        self._pieces = [piece for slot in slots for piece in (b"", slot.to_bytes(2, "big"), b"")]
+        self._apart = Struct(f"{_TOKEN_CHARS}s" * len(slots)).unpack
+
+    def mint(self, seq: int) -> tuple[tuple[bytes, ...], str]:
+        """Return a message's token for each slot, and its return path's, as `mint` and `mint_return_path` do."""
+        head = self._head + seq.to_bytes(4, "big")
+        returns, *tags = self._chosen(self._cut(shake_256(self._key + head).digest(self._length)))
+        pieces = self._pieces.copy()
+        pieces[0::3] = [head] * len(tags)
+        pieces[2::3] = tags
+        return self._apart(b64encode(b"".join(pieces), b"-_")), (head + returns[:_RETURN_PATH_TAG]).hex()

@@ -1,4 +1,4 @@
-"""The dispatcher of one worker: claims chunks, asks leave to send, and spreads messages over the sources' connections.
+"""The dispatcher of one worker: claims chunks, has their messages assigned and carried, ends them.
 
 Failure model. Any exception that is not a peer's doing ends the process; its journal says what was under way, and
 whoever finds the journal resolves it (`delivery.recovery`). A lost lease ends the process likewise. A run that is
@@ -6,41 +6,50 @@ pausing or cancelling is noticed at the next intent or within `WATCH_SECONDS`: w
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from core import logs
 from core.clock import Clock
 from core.database import AWAY, with_retry
 from core.errors import Superseded
+from delivery.assignment import Assignment
 from delivery.carrier import Carrier
+from delivery.destinations import Destinations
+from delivery.freight import Session
 from delivery.journal import Journal
 from delivery.lease import Lease
-from delivery.ledger import Ledger, Refusal
+from delivery.ledger import Ledger
+from delivery.lines import RELAYED
 from delivery.measures import Measures
-from delivery.opening import Opening
-from delivery.queue import Queue
+from delivery.opening import Contents, Members, Opening
+from delivery.outlets import Outlets
+from delivery.pacing.permits import Permits
+from delivery.queue import Queue, WaitingSite
+from delivery.reactions import Reactions
+from delivery.replies.reply import Reply
 from delivery.retry import RetrySchedule
+from delivery.shaping import Shaping
 from delivery.slices import Message, Slice
-from delivery.smtp.connection import Connection
 from delivery.source import Source
 from delivery.workload import Workload
 
 IDLE_SECONDS = 0.1
 WATCH_SECONDS = 0.1
+SITES_SECONDS = 1.0
 CLAIM_BELOW = 1_000
-"""Waiting messages below which another chunk is claimed: enough to bridge the reading of the next thousand."""
+"""Messages that can be sent at once, below which another chunk is claimed: they bridge the reading of the next."""
 BACKLOG_LIMIT = 10_000
-WINDOW_SECONDS = 0.25
-"""How far ahead of the wire leave is asked: what a crash can leave open, and what a pause has to wait for."""
-LARGEST_WINDOW = 2_000
+SOUGHT_LIMIT = 5_000
+"""Messages whose route is being looked for, above which nothing more is claimed."""
 
 log = logs.get()
 
 
 class Dispatcher:
-    """One per worker process. `random` returns a float in [0, 1); `sources` is filled before `run`."""
+    """One per worker process. `random` returns a float in [0, 1)."""
 
     def __init__(
         self,
@@ -49,26 +58,31 @@ class Dispatcher:
         ledger: Ledger,
         journal: Journal,
         lease: Lease,
-        opening: Opening,
+        members: Members,
+        contents: Contents,
+        destinations: Destinations,
+        sources: Sequence[Source],
+        shaping: Shaping,
+        permits: Permits,
+        reactions: Reactions,
         retry: RetrySchedule,
         clock: Clock,
         random: Callable[[], float],
+        slice_seconds: float,
     ) -> None:
-        self.sources: list[Source] = []
         self._queue = queue
         self._ledger = ledger
         self._lease = lease
-        self._opening = opening
+        self._retry = retry
         self._clock = clock
         self._random = random
-        self._work = asyncio.Event()
         self._emptied = asyncio.Event()
         self._noted: set[UUID] = set()
         self._measures = Measures()
-        self._rate = 0.0
         self._group: asyncio.TaskGroup | None = None
-        self._workload = Workload(now=clock.monotonic, on_over=lambda one: self._in_background(self._end(one)))
-        self.carrier = Carrier(
+        self._waiting_sites: Sequence[WaitingSite] = ()
+        self._workload = Workload(now=clock.monotonic, on_over=self._over)
+        carrier = Carrier(
             workload=self._workload,
             ledger=ledger,
             journal=journal,
@@ -77,7 +91,43 @@ class Dispatcher:
             clock=clock,
             random=random,
             measures=self._measures,
-            on_accepted=self._note_first,
+            watcher=self,
+        )
+        self._assignment = Assignment(
+            workload=self._workload,
+            queue=queue,
+            destinations=destinations,
+            ledger=ledger,
+            lease=lease,
+            carrier=carrier,
+            measures=self._measures,
+            reactions=reactions,
+            retry=retry,
+            random=random,
+            start=self._start,
+        )
+        self._outlets = self._assignment.outlets = Outlets(
+            sources=sources,
+            shaping=shaping,
+            permits=permits,
+            freight=self._assignment,
+            clock=clock,
+            random=random,
+            slice_seconds=slice_seconds,
+            start=self._start,
+        )
+        self._opening = Opening(
+            queue=queue,
+            ledger=ledger,
+            members=members,
+            contents=contents,
+            destinations=destinations,
+            retry=retry,
+            clock=clock,
+            random=random,
+            slice_seconds=slice_seconds,
+            takes=self._outlets.takes,
+            in_hand=self._assignment.in_hand,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -89,9 +139,10 @@ class Dispatcher:
                 group.create_task(loop)
                 for loop in (
                     self._claim_loop(),
-                    self._intend_loop(),
+                    self._assignment.run(),
                     self._watch_loop(),
-                    *(source.run() for source in self.sources),
+                    self._site_loop(),
+                    self._outlets.run(self._wanted, self._assignment.shed),
                 )
             ]
             waits = [asyncio.create_task(stop.wait()), asyncio.create_task(self._lease.lost.wait())]
@@ -103,13 +154,15 @@ class Dispatcher:
                 loop.cancel()
             self._ledger.close()
             await writing
+            self._outlets.close()
+        await with_retry(self._outlets.release, what="release")
         if self._lease.lost.is_set():
             raise Superseded
 
     async def _hand_back(self) -> None:
         self._workload.stop()
-        for source in self.sources:
-            source.drain()
+        for outlet in self._outlets.all:
+            outlet.drain()
         self._look_empty()
         await self._emptied.wait()
 
@@ -118,14 +171,15 @@ class Dispatcher:
     async def _claim_loop(self) -> None:
         stray = False
         while not self._workload.stopping:
-            if not self._wants_more():
+            mixed, sites = self._claimable()
+            if not (mixed or sites):
                 await asyncio.sleep(IDLE_SECONDS / 4)
                 continue
             try:
                 if stray:
                     await self._queue.give_back_strays(list(self._workload.slices))
                     stray = False
-                claim = await self._queue.claim()
+                claim = await self._queue.claim(mixed=mixed, sites=sites)
             except AWAY as error:
                 # Its answer may be lost, not the claim: what we do not know of is given back first.
                 stray = True
@@ -138,101 +192,73 @@ class Dispatcher:
                 self._measures.claimed.inc()
                 opened = await with_retry(partial(self._opening.open, claim), what="open_chunk")
                 if opened is not None:
-                    self._workload.add(opened)
-                    self._work.set()
+                    self._assignment.take_in(opened)
 
-    def _wants_more(self) -> bool:
+    def _claimable(self) -> tuple[bool, list[int]]:
+        """Return whether any chunk is wanted, and the sites whose own chunks are."""
         load = self._workload
-        if not self._lease.alive() or load.waiting >= CLAIM_BELOW or self._ledger.backlog > BACKLOG_LIMIT:
-            return False
-        return not load.slices or not all(source.failing for source in self.sources)
-
-    # --- intents ---
-
-    async def _intend_loop(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            load = self._workload
-            for source in self.sources:
-                source.want(load.waiting > 0 or not source.intended.empty())
-            room = self._room()
-            if load.stopping or room <= 0 or not self._lease.alive():
-                continue
-            messages = load.take(room)
-            if not messages:
-                continue
-            with self._measures.intend_seconds.time():
-                refused = await self._ledger.intend(messages)
-            for position, message in enumerate(messages):
-                self._after_intent(message, refused.get(position))
-
-    def _room(self) -> int:
-        """How many more may be asked leave for: a quarter second's worth, in halves, so that batches are big."""
-        live = sum(source.live for source in self.sources)
-        if live == 0:
-            return 0
-        window = int(min(max(2 * live, self._rate * WINDOW_SECONDS), LARGEST_WINDOW))
-        room = window - self._workload.under_way
-        return room if room * 2 >= window else 0
-
-    def _after_intent(self, message: Message, refusal: Refusal | None) -> None:
-        if refusal is None:
-            # The intent is committed: from here on it must get a result.
-            if self._workload.stopping:
-                self.carrier.give_back(message)
-            else:
-                self._next_source().intended.put_nowait(message)
-        elif refusal == "stopped":
-            self._measures.stopped.inc()
-            self._workload.settled(message)
-        else:
-            if refusal == "held":
-                message.slice.held = True
-            else:
-                log.error("intent_refused", why=refusal)
-                self._lease.lost.set()
-            self._workload.give_back(message, next_try=False)
-
-    def _next_source(self) -> Source:
-        """Smooth weighted turns among the sources that have a connection."""
-        usable = [source for source in self.sources if source.live] or self.sources
-        for source in usable:
-            source.turn += source.relay.weight
-        chosen = max(usable, key=lambda source: source.turn)
-        chosen.turn -= sum(source.relay.weight for source in usable)
-        return chosen
-
-    async def carry(self, message: Message, connection: Connection) -> None:
-        """Carry one message, then look whether leave can be asked for more."""
-        await self.carrier.carry(message, connection)
-        if self._room() > 0:
-            self._work.set()
+        if not self._lease.alive() or self._ledger.backlog > BACKLOG_LIMIT or self._assignment.sought > SOUGHT_LIMIT:
+            return False, []
+        mixed = self._outlets.ready(load.active) < CLAIM_BELOW and load.waiting < BACKLOG_LIMIT
+        if mixed and load.slices and self._outlets.all_failing:
+            mixed = False
+        if not self._waiting_sites:
+            return mixed, []
+        return mixed, self._outlets.claimable(self._waiting_sites, self._assignment.in_hand)
 
     # --- watching ---
 
     async def _watch_loop(self) -> None:
-        """Notice runs that are held, slices out of time, and how fast we are."""
-        begun, since = 0, self._clock.monotonic()
+        """Notice runs that are held and slices out of time."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            now = self._clock.monotonic()
-            self._rate = (self._rate + (self._measures.begun - begun) / max(now - since, 0.001)) / 2
-            begun, since = self._measures.begun, now
             if self._workload.slices:
                 try:
                     self._workload.hold(await self._queue.held_runs(self._workload.runs))
                 except AWAY as error:
                     log.warning("watch_failed", error=type(error).__name__)
-            self._work.set()
+            self._assignment.work.set()
 
-    # --- the end of a slice ---
+    async def _site_loop(self) -> None:
+        """Know which sites chunks wait for."""
+        while True:
+            try:
+                self._waiting_sites = await self._queue.waiting_sites(self._retry.total)
+            except AWAY as error:
+                log.warning("watch_failed", error=type(error).__name__)
+            await asyncio.sleep(SITES_SECONDS * (0.5 + self._random()))
+
+    def _wanted(self, site_id: int) -> int:
+        """Return how many messages ask for connections to a site; 0 stands for the relays, which take any."""
+        if site_id == RELAYED:
+            return self._workload.waiting or len(self._waiting_sites)
+        return self._assignment.in_hand(site_id) or sum(site.site_id == site_id for site in self._waiting_sites)
+
+    # --- what comes of it ---
+
+    def replied(self, message: Message, session: Session, reply: Reply) -> None:
+        """Pass a refusal on to whoever judges it."""
+        self._assignment.replied(message, session, reply)
+
+    def accepted(self, one: Slice) -> None:
+        """Note the first acceptance of a run."""
+        run_id, at = one.claim.run_id, self._clock.monotonic()
+        if run_id in self._noted:
+            return
+        self._noted.add(run_id)
+
+        async def note() -> None:
+            await with_retry(lambda: self._queue.note_first(run_id, self._clock.monotonic() - at), what="note_first")
+
+        self._start(note())
+
+    def _over(self, one: Slice) -> None:
+        self._start(self._end(one))
 
     async def _end(self, one: Slice) -> None:
         # Results first: a chunk that is done must have nothing open, whenever we die.
         await self._ledger.written(one.last_result)
-        pause = 2.0 if all(source.failing for source in self.sources) else 0.0
-        successors = one.successors(delay_rest=pause)
+        successors = one.successors(delay_rest=self._outlets.rest)
         if not await with_retry(lambda: self._queue.end(one.claim, successors, one.attempts), what="end_chunk"):
             log.error("chunk_lost", chunk_id=one.claim.chunk_id)
             self._lease.lost.set()
@@ -243,18 +269,8 @@ class Dispatcher:
         if self._workload.stopping and not self._workload.slices:
             self._emptied.set()
 
-    def _note_first(self, one: Slice) -> None:
-        run_id, at = one.claim.run_id, self._clock.monotonic()
-        if run_id in self._noted:
-            return
-        self._noted.add(run_id)
-
-        async def note() -> None:
-            await with_retry(lambda: self._queue.note_first(run_id, self._clock.monotonic() - at), what="note_first")
-
-        self._in_background(note())
-
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         # In the group, so that what fails here ends the process as any other fault does.
-        if self._group is not None:
-            self._group.create_task(work)
+        if self._group is None:
+            raise RuntimeError("the dispatcher does not run")
+        return self._group.create_task(work)

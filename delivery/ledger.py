@@ -6,6 +6,7 @@ process did not record is in its journal (`delivery.recovery`).
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -54,6 +55,8 @@ class Outcome:
     code: int | None
     detail: str | None
     at: float
+    source_id: int | None = None
+    site_id: int | None = None
 
     @property
     def reason(self) -> str | None:
@@ -90,10 +93,15 @@ class Ledger:
 
     async def intend(self, messages: Sequence[Intended]) -> dict[int, Refusal]:
         """Ask leave to send; return the refused ones' positions (from 0) and why. All others are committed."""
-        rows = await with_retry(lambda: self._intend(messages), what="intend")
+        asked = itertools.count()
+        return await with_retry(lambda: self.ask(messages, again=next(asked) > 0), what="intend")
+
+    async def ask(self, messages: Sequence[Intended], *, again: bool) -> dict[int, Refusal]:
+        """Ask once; `again` after an answer that was lost: then the same is answered as then."""
+        rows = await self._intend(messages, again=again)
         return {row["position"] - 1: row["why"] for row in rows}
 
-    async def _intend(self, messages: Sequence[Intended]) -> list[asyncpg.Record]:
+    async def _intend(self, messages: Sequence[Intended], *, again: bool) -> list[asyncpg.Record]:
         return await self._main.fetch(
             SQL["intend"],
             self._owner,
@@ -103,6 +111,7 @@ class Ledger:
             [m.member_id for m in messages],
             [m.chunk_id for m in messages],
             [m.epoch for m in messages],
+            again,
         )
 
     def add(self, outcome: Outcome) -> int:
@@ -166,5 +175,7 @@ async def record(main: Runner, owner: UUID, batch: Sequence[Outcome], *, now: fl
         [o.detail for o in batch],
         [max(0.0, now - o.at) for o in batch],
         [o.verdict.suppress for o in batch],
+        [o.source_id for o in batch],
+        [o.site_id for o in batch],
     )
     return kept

@@ -1,15 +1,23 @@
 -- name: intend
--- $1 owner; arrays by position: $2 run, $3 seq, $4 try, $5 member, $6 chunk, $7 epoch. Committed before DATA.
+-- $1 owner; arrays by position: $2 run, $3 seq, $4 try, $5 member, $6 chunk, $7 epoch; $8 whether they were asked for
+-- before and the answer was lost. Committed before DATA.
 -- Our worker row and the runs' rows are locked FOR SHARE: reaping, pausing and cancelling update those rows, so they
 -- either wait for this statement or are seen by it. While our row is not reaped our chunks are ours (only recovery
 -- takes them, and it reaps), so chunks need no lookup. Members with a stop are left out and recorded as omitted.
--- May be repeated after a lost answer: an intent that stands already as ours is granted.
+-- Repeated after a lost answer it says again what it decided then, whatever has come in between: an intent that stands
+-- as ours is granted though its run is held or its member stopped since, and who was omitted stays so though the stop
+-- was lifted. Only a repeat pays for looking.
 -- Returns only what is refused: position (from 1) and why.
 WITH me AS MATERIALIZED (
          SELECT owner FROM worker WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) FOR SHARE),
      asked AS MATERIALIZED (
          SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::uuid[], $6::bigint[], $7::int[])
              WITH ORDINALITY AS a (run_id, seq, try, member_id, chunk_id, epoch, position)),
+     ours AS MATERIALIZED (
+         SELECT a.position FROM asked a CROSS JOIN LATERAL (
+             SELECT FROM intent i WHERE i.run_id = a.run_id AND i.seq = a.seq AND i.try = a.try AND i.owner = $1
+             OFFSET 0) AS i
+         WHERE $8),
      open_run AS MATERIALIZED (
          SELECT run_id, account_id FROM run
          WHERE run_id IN (SELECT DISTINCT run_id FROM asked) AND state = 'running' FOR SHARE),
@@ -17,7 +25,10 @@ WITH me AS MATERIALIZED (
          SELECT a.position, a.run_id, a.seq, s.reason
          FROM asked a JOIN open_run o USING (run_id)
          JOIN stop s ON s.account_id = o.account_id AND s.member_id = a.member_id AND s.scope = 'all'
-              AND s.lifted_at IS NULL),
+              AND s.lifted_at IS NULL
+         WHERE a.position NOT IN (SELECT position FROM ours)
+         UNION ALL
+         SELECT a.position, a.run_id, a.seq, o.reason FROM asked a JOIN omission o USING (run_id, seq) WHERE $8),
      granted AS (
          INSERT INTO intent (run_id, seq, try, epoch, chunk_id, owner, at)
          SELECT a.run_id, a.seq, a.try, a.epoch, a.chunk_id, me.owner, (SELECT app.now())
@@ -36,6 +47,7 @@ WITH me AS MATERIALIZED (
      refused AS (
          SELECT a.position,
                 CASE WHEN NOT EXISTS (SELECT FROM me) THEN 'lost'
+                     WHEN a.position IN (SELECT position FROM ours) THEN NULL
                      WHEN o.run_id IS NULL THEN 'held'
                      WHEN s.position IS NOT NULL THEN 'stopped'
                      WHEN g.run_id IS NULL AND NOT EXISTS (
@@ -48,7 +60,8 @@ WITH me AS MATERIALIZED (
 SELECT position::int, why FROM refused WHERE why IS NOT NULL;
 
 -- name: record
--- $1 owner; arrays: $2 run, $3 seq, $4 try, $5 outcome, $6 code, $7 reason, $8 masked detail, $9 age (s), $10 suppress.
+-- $1 owner; arrays: $2 run, $3 seq, $4 try, $5 outcome, $6 code, $7 reason, $8 masked detail, $9 age (s), $10 suppress,
+-- $11 source, $12 site.
 -- Fenced by the intent, not by the lease: a true result is never refused because it is late. A final one replaces
 -- `uncertain` unless a later try or an omission exists; a deferral does not, since the recipient's chunk may be done and
 -- nobody would come back to it. LATERAL with OFFSET 0 holds the planner to the primary key: left to itself it read the
@@ -56,18 +69,19 @@ SELECT position::int, why FROM refused WHERE why IS NOT NULL;
 -- May be repeated after a lost answer. What is suppressed stops in the same transaction.
 WITH given AS MATERIALIZED (
          SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::smallint[], $7::text[], $8::text[],
-                              $9::float[], $10::bool[])
-             AS g (run_id, seq, try, outcome, code, reason, detail, age, suppress)),
+                              $9::float[], $10::bool[], $11::smallint[], $12::int[])
+             AS g (run_id, seq, try, outcome, code, reason, detail, age, suppress, source_id, site_id)),
      kept AS (
-         INSERT INTO result AS r (run_id, seq, try, outcome, code, reason, detail, at)
-         SELECT g.run_id, g.seq, g.try, g.outcome::outcome, g.code, g.reason, g.detail,
+         INSERT INTO result AS r (run_id, seq, try, outcome, code, reason, detail, source_id, site_id, at)
+         SELECT g.run_id, g.seq, g.try, g.outcome::outcome, g.code, g.reason, g.detail, g.source_id, g.site_id,
                 (SELECT app.now()) - make_interval(secs => g.age)
          FROM given g CROSS JOIN LATERAL (
              SELECT FROM intent i WHERE i.run_id = g.run_id AND i.seq = g.seq AND i.try = g.try AND i.owner = $1
              OFFSET 0) AS i
          ON CONFLICT (run_id, seq, try) DO UPDATE
              SET outcome = excluded.outcome, code = excluded.code, reason = excluded.reason,
-                 detail = excluded.detail, at = excluded.at
+                 detail = excluded.detail, source_id = excluded.source_id, site_id = excluded.site_id,
+                 at = excluded.at
              WHERE r.outcome = 'uncertain' AND excluded.outcome IN ('accepted', 'failed')
                AND NOT EXISTS (SELECT FROM intent later WHERE later.run_id = r.run_id AND later.seq = r.seq
                                                           AND later.try > r.try)

@@ -4,7 +4,11 @@ from prometheus_client import Counter, Histogram
 
 from delivery.replies.verdict import Verdict
 
-_results = Counter("todoku_results_total", "Tries settled, by outcome and reason.", ["outcome", "reason"])
+_results = Counter(
+    "todoku_results_total",
+    "Tries settled, by outcome and reason, by the way out and the receiver.",
+    ["outcome", "reason", "source", "provider"],
+)
 _claims = Counter("todoku_chunks_claimed_total", "Chunks claimed.")
 _stopped = Counter("todoku_stopped_total", "Recipients left out at the intent because of a stop.")
 _intend = Histogram(
@@ -16,19 +20,19 @@ _latency = Histogram(
 
 
 class Measures:
-    """What one dispatcher counts; `begun` is the number of messages that a connection has taken up."""
+    """What one dispatcher counts."""
 
     def __init__(self) -> None:
-        self.begun = 0
         self.claimed = _claims
         self.stopped = _stopped
         self.intend_seconds = _intend
-        self._bound: dict[Verdict, Counter] = {}
+        self._bound: dict[tuple[Verdict, str, str], Counter] = {}
 
-    def settled(self, verdict: Verdict, seconds: float) -> None:
+    def settled(self, verdict: Verdict, source: str, provider: str, seconds: float) -> None:
         """Count one settled try that took `seconds` since its chunk was claimed."""
-        counter = self._bound.get(verdict)
+        key = verdict, source, provider
+        counter = self._bound.get(key)
         if counter is None:
-            counter = self._bound[verdict] = _results.labels(verdict.outcome, verdict.reason.value)
+            counter = self._bound[key] = _results.labels(verdict.outcome, verdict.reason.value, source, provider)
         counter.inc()
         _latency.observe(seconds)

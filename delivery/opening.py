@@ -1,6 +1,7 @@
-"""Opens a claimed chunk: its recipients' history, its members out of the vault, its compiled content."""
+"""Opens a claimed chunk: its recipients' history, its members out of the vault, its compiled content, its lines."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -8,8 +9,11 @@ from core import logs
 from core.clock import Clock
 from core.errors import TodokuError
 from delivery.compose.compiled import CompiledContent, Recipient
+from delivery.destinations import Destinations
 from delivery.ledger import Ledger
+from delivery.lines import Line
 from delivery.queue import Claim, Queue, Successor, Waiting
+from delivery.replies.verdict import EXPIRED, Verdict
 from delivery.retry import RetrySchedule
 from delivery.slices import Message, Slice, triage
 
@@ -42,9 +46,25 @@ class Members(Protocol):
     async def open_members(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[OpenMember]:
         """Return those that exist and can be read."""
 
+    async def destination_digest(self, account_id: UUID, text: str) -> bytes:
+        """Return 16 bytes that stand for a destination, by the installation's own key."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A slice, and those of its messages whose domain has to be looked for, with the tags that domains go by."""
+
+    slice: Slice
+    sought: dict[str, list[Message]] = field(default_factory=dict)
+    tags: dict[str, int] = field(default_factory=dict)
+
 
 class Opening:
-    """Turns claims into slices of `slice_seconds`. `random` returns a float in [0, 1)."""
+    """Turns claims into slices of `slice_seconds`. `random` returns a float in [0, 1).
+
+    `takes(site_id)` says how many messages of a site are worth having in hand, `in_hand(site_id)` how many there are:
+    what is over goes on in a chunk of its own site, with no member opened.
+    """
 
     def __init__(
         self,
@@ -53,21 +73,27 @@ class Opening:
         ledger: Ledger,
         members: Members,
         contents: Contents,
+        destinations: Destinations,
         retry: RetrySchedule,
         clock: Clock,
         random: Callable[[], float],
         slice_seconds: float,
+        takes: Callable[[int], int],
+        in_hand: Callable[[int], int],
     ) -> None:
         self._queue = queue
         self._ledger = ledger
         self._members = members
         self._contents = contents
+        self._destinations = destinations
         self._retry = retry
         self._clock = clock
         self._random = random
         self._slice_seconds = slice_seconds
+        self._takes = takes
+        self._in_hand = in_hand
 
-    async def open(self, claim: Claim) -> Slice | None:
+    async def open(self, claim: Claim) -> Opened | None:
         """Return the claim as a slice with its messages in line; None if it had to be put off. May be repeated."""
         recipients = await self._queue.recipients(claim)
         try:
@@ -75,26 +101,85 @@ class Opening:
         except TodokuError as error:
             # It was checked at scheduling, so the fault is ours (a key that can't be read): wait, and say so.
             log.exception("content_unusable", run_id=str(claim.run_id), error=type(error).__name__)
-            await self._queue.end(claim, [Successor(tuple(one.seq for one in recipients), CONTENT_PAUSE)], 0)
+            seqs = tuple(one.seq for one in recipients)
+            await self._queue.end(claim, [Successor(seqs, CONTENT_PAUSE, site_id=claim.site_id)], 0)
             return None
         history = triage(recipients, self._retry, resend_uncertain=claim.resend_uncertain, jitter=self._random())
-        ids = [one.member_id for one in history.send]
-        opened = {one.member_id: one for one in await self._members.open_members(claim.account_id, ids)}
-        gone = [one.seq for one in history.send if one.member_id not in opened]
-        if gone:
-            await self._ledger.omit(claim.run_id, gone)
         now = self._clock.monotonic()
         made = Slice(claim, content, now + self._slice_seconds)
         for seq, delay in history.later:
-            made.hand_on(seq, delay)
-        for waiting in history.send:
+            made.hand_on(seq, delay, why="retry", site_id=claim.site_id)
+        send = await self._within_reach(made, history.send) if self._destinations.sorts else history.send
+        ids = [one.member_id for one in send]
+        opened = {one.member_id: one for one in await self._members.open_members(claim.account_id, ids)}
+        gone = [one.seq for one in send if one.member_id not in opened]
+        if gone:
+            await self._ledger.omit(claim.run_id, gone)
+        return self._lined_up(made, send, opened)
+
+    async def _within_reach(self, made: Slice, send: Sequence[Waiting]) -> Sequence[Waiting]:
+        """Hand on those whose site has no room here, and return the rest."""
+        claim = made.claim
+        held = claim.held_for or 0.0
+        if held > self._retry.total:
+            return send
+        sites = await self._destinations.sites_of([one.tag for one in send])
+        room: dict[int, int] = {}
+        kept = []
+        for one in send:
+            site_id = sites.get(one.tag)
+            if site_id is not None:
+                left = room.get(site_id)
+                if left is None:
+                    left = self._takes(site_id) - self._in_hand(site_id)
+                if left <= 0:
+                    made.hand_on(one.seq, 0.0, why="site", site_id=site_id, held=held)
+                    room[site_id] = 0
+                    continue
+                room[site_id] = left - 1
+            kept.append(one)
+        return kept
+
+    def _lined_up(self, made: Slice, send: Sequence[Waiting], opened: Mapping[UUID, OpenMember]) -> Opened:
+        result = Opened(made)
+        found: dict[str, Line | Verdict | None] = {}
+        now = self._clock.monotonic()
+        destinations, relayed = self._destinations, self._destinations.relayed
+        too_old = (made.claim.held_for or 0.0) > self._retry.total
+        for waiting in send:
             member = opened.get(waiting.member_id)
-            if member is not None:
-                made.waiting.append(_message(made, waiting, member, now))
-        return made
+            if member is None:
+                continue
+            message = _message(made, waiting, member, now, relayed)
+            if too_old:
+                message.fate = EXPIRED
+                made.add(message, destinations.fated)
+            elif not destinations.sorts:
+                made.add(message, relayed)
+            else:
+                domain = member.address.rpartition("@")[2]
+                if domain not in found:
+                    found[domain] = destinations.known(domain)
+                    result.tags[domain] = waiting.tag
+                where = found[domain]
+                if where is None:
+                    made.sought += 1
+                    result.sought.setdefault(domain, []).append(message)
+                else:
+                    stand(made, message, where, destinations.fated)
+        return result
 
 
-def _message(one: Slice, waiting: Waiting, member: OpenMember, now: float) -> Message:
+def stand(made: Slice, message: Message, where: Line | Verdict, fated: Line) -> None:
+    """Let a message wait where it belongs: in its line, or among those that are settled without being sent."""
+    if isinstance(where, Verdict):
+        message.fate = where
+        made.add(message, fated)
+    else:
+        made.add(message, where)
+
+
+def _message(one: Slice, waiting: Waiting, member: OpenMember, now: float, line: Line) -> Message:
     return Message(
         slice=one,
         recipient=Recipient(seq=waiting.seq, member_id=waiting.member_id, address=member.address, values=member.values),
@@ -107,4 +192,5 @@ def _message(one: Slice, waiting: Waiting, member: OpenMember, now: float) -> Me
         member_id=waiting.member_id,
         chunk_id=one.claim.chunk_id,
         epoch=one.claim.epoch,
+        line=line,
     )

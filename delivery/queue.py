@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -10,6 +10,9 @@ import asyncpg
 from core import sql
 
 SQL = sql.load(__package__ or "", "queue.sql")
+
+Why = Literal["new", "rest", "retry", "site", "source", "dns"]
+"""What a chunk waits for: its turn, a retry's time, room at its site, a way out, an answer from DNS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class Claim:
     last_seq: int
     seqs: tuple[int, ...] | None
     size: int
+    site_id: int | None = None
+    held_for: float | None = None
+    """Seconds that all of it has waited for its site without an attempt."""
 
     @property
     def fresh(self) -> bool:
@@ -40,6 +46,7 @@ class Waiting:
 
     seq: int
     member_id: UUID
+    tag: int
     tries: int = 0
     outcome: str | None = None
     deferrals: int = 0
@@ -50,10 +57,24 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """Recipients handed on to a chunk of their own, due in `delay` seconds (0: at once)."""
+    """Recipients handed on to a chunk of their own, due in `delay` seconds (0: at once), and why they wait.
+
+    `site_id`: the one site that all go to, None if that is not known; `held`: seconds that they wait untried already.
+    """
 
     seqs: tuple[int, ...]
     delay: float
+    why: Why = "rest"
+    site_id: int | None = None
+    held: float | None = None
+
+
+class WaitingSite(NamedTuple):
+    """A site that chunks wait for; `stale`: one of them has waited too long and is to be claimed whatever holds."""
+
+    site_id: int
+    provider: str | None
+    stale: bool
 
 
 class Queue:
@@ -64,9 +85,12 @@ class Queue:
         self._owner = owner
         self._pool = pool
 
-    async def claim(self) -> Claim | None:
-        """Lease the next chunk by fairness, or None if nothing can be claimed now."""
-        row = await self._main.fetchrow(SQL["claim"], self._owner, self._pool)
+    async def claim(self, *, mixed: bool, sites: Sequence[int] = ()) -> Claim | None:
+        """Lease the next chunk by fairness, or None if nothing can be claimed now.
+
+        `mixed`: chunks that are not sorted by site; `sites`: those whose own chunks may be claimed, a few at a time.
+        """
+        row = await self._main.fetchrow(SQL["claim"], self._owner, self._pool, mixed, list(sites))
         if row is None:
             return None
         fields: dict[str, Any] = dict(row)
@@ -77,7 +101,7 @@ class Queue:
         """Return the claim's recipients in order of their sequence numbers."""
         if claim.fresh:
             rows = await self._main.fetch(SQL["fresh_recipients"], claim.run_id, claim.first_seq, claim.last_seq)
-            return [Waiting(row["seq"], row["member_id"]) for row in rows]
+            return [Waiting(row["seq"], row["member_id"], row["tag"]) for row in rows]
         rows = await self._main.fetch(
             SQL["recipients_with_history"], claim.run_id, claim.first_seq, claim.last_seq, claim.seqs
         )
@@ -86,18 +110,21 @@ class Queue:
     async def end(self, claim: Claim, successors: Sequence[Successor], attempts: int) -> bool:
         """End the claim; False if it was no longer ours. May be repeated after a lost answer."""
         row = await self._main.fetchrow(
-            SQL["end_chunk"],
-            self._owner,
-            claim.chunk_id,
-            claim.epoch,
-            attempts,
-            [min(s.seqs) for s in successors],
-            [max(s.seqs) for s in successors],
-            # Arrays of arrays must be rectangular, so each list crosses as an array literal.
-            ["{" + ",".join(map(str, s.seqs)) + "}" for s in successors],
-            [float(s.delay) for s in successors],
+            SQL["end_chunk"], self._owner, claim.chunk_id, claim.epoch, attempts, *_columns(successors)
         )
         return row is not None and (row["ended"] == 1 or row["was_done"])
+
+    async def split(self, claim: Claim, stay: Sequence[int], successors: Sequence[Successor]) -> bool:
+        """Hand a part of the claim on, so that only `stay` is left; False if it was no longer ours. May be repeated."""
+        ours: bool = await self._main.fetchval(
+            SQL["split_chunk"], self._owner, claim.chunk_id, claim.epoch, list(stay), *_columns(successors)
+        )
+        return ours
+
+    async def waiting_sites(self, stale_after: float) -> list[WaitingSite]:
+        """Return sites with chunks that could be claimed now, at most 100; `stale_after` in seconds."""
+        rows = await self._main.fetch(SQL["waiting_sites"], self._pool, float(stale_after))
+        return [WaitingSite(row["site_id"], row["provider"], row["stale"]) for row in rows]
 
     async def held_runs(self, run_ids: Collection[UUID]) -> set[UUID]:
         """Return those of `run_ids` that are not running (pausing, cancelling, ended)."""
@@ -110,3 +137,16 @@ class Queue:
     async def note_first(self, run_id: UUID, age: float) -> None:
         """Record that the run's first message was accepted `age` seconds ago, unless one is recorded."""
         await self._main.execute(SQL["note_first"], run_id, age)
+
+
+def _columns(successors: Sequence[Successor]) -> list[list[Any]]:
+    return [
+        [min(s.seqs) for s in successors],
+        [max(s.seqs) for s in successors],
+        # Arrays of arrays must be rectangular, so each list crosses as an array literal.
+        ["{" + ",".join(map(str, s.seqs)) + "}" for s in successors],
+        [float(s.delay) for s in successors],
+        [s.why for s in successors],
+        [s.site_id for s in successors],
+        [s.held for s in successors],
+    ]

@@ -4,22 +4,27 @@ A slice lives at most `slice_seconds`. It is over when nothing of it is under wa
 back or has run out of time; then `successors` says what goes on in chunks of their own.
 """
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from delivery.queue import Claim, Successor, Waiting
+from delivery.lines import Line, Place
+from delivery.queue import Claim, Successor, Waiting, Why
+from delivery.replies.verdict import Verdict
 from delivery.retry import RetrySchedule
 
 if TYPE_CHECKING:
     from delivery.compose.compiled import CompiledContent, Recipient
+    from delivery.outlet import Outlet
 
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One recipient of a slice on its way; `tries` is the number of the try that it is on."""
+    """One recipient of a slice on its way; `tries` is the number of the try that it is on.
+
+    `fate` is what is known without sending: its domain does not exist, or it has waited too long.
+    """
 
     slice: "Slice"
     recipient: "Recipient"
@@ -32,6 +37,18 @@ class Message:
     member_id: UUID
     chunk_id: int
     epoch: int
+    line: Line
+    outlet: "Outlet | None" = None
+    fate: Verdict | None = None
+
+
+class Later(NamedTuple):
+    """What recipients that are handed on together have in common."""
+
+    delay: float
+    why: Why
+    site_id: int | None
+    held: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -41,30 +58,74 @@ class Slice:
     claim: Claim
     content: "CompiledContent"
     deadline: float
-    waiting: deque[Message] = field(default_factory=deque)
+    places: dict[Line, Place] = field(default_factory=dict)
+    waiting: int = 0
     under_way: int = 0
+    sought: int = 0
+    """Messages whose route is being looked for."""
     held: bool = False
     attempts: int = 0
     last_result: int = 0
-    later: dict[float, list[int]] = field(default_factory=dict)
+    later: dict[Later, list[int]] = field(default_factory=dict)
+    splitting: bool = False
     ending: bool = False
-    in_line: bool = False
 
-    def hand_on(self, seq: int, delay: float) -> None:
-        """Try this recipient again in `delay` seconds, in a successor."""
+    def place_in(self, line: Line) -> Place:
+        """Return this slice's place in a line."""
+        place = self.places.get(line)
+        if place is None:
+            place = self.places[line] = Place(self, line)
+        return place
+
+    def add(self, message: Message, line: Line) -> None:
+        """Let a message wait in a line; the workload counts it."""
+        message.line = line
+        self.place_in(line).waiting.append(message)
+        self.waiting += 1
+
+    def hand_on(
+        self, seq: int, delay: float, *, why: Why, site_id: int | None = None, held: float | None = None
+    ) -> None:
+        """Go on with this recipient in `delay` seconds, in a successor; `held`: seconds that it waits untried."""
         # Bucketed, so that one slice makes few chunks however its messages were timed.
-        self.later.setdefault(_bucket(delay), []).append(seq)
+        self.later.setdefault(Later(_bucket(delay), why, site_id, held), []).append(seq)
 
     def over(self, now: float) -> bool:
         """Whether the slice can be ended: all settled, or held or out of time with nothing under way."""
-        return self.under_way == 0 and (not self.waiting or self.held or now >= self.deadline)
+        idle = self.under_way == 0 and self.sought == 0 and not self.splitting
+        return idle and (not self.waiting or self.held or now >= self.deadline)
+
+    def split(self) -> tuple[list[int], list[Successor]]:
+        """Take out what is handed on at once; return the sequence numbers that stay, and the successors."""
+        at_once = [later for later in self.later if later.delay <= 0]
+        handed = [Successor(tuple(sorted(self.later.pop(later))), *later) for later in at_once]
+        claim, gone = self.claim, {seq for one in handed for seq in one.seqs}
+        seqs = claim.seqs if claim.seqs is not None else range(claim.first_seq, claim.last_seq + 1)
+        stay = [seq for seq in seqs if seq not in gone]
+        if handed:
+            self.claim = replace(claim, seqs=tuple(stay))
+        return stay, handed
 
     def successors(self, *, delay_rest: float = 0.0) -> list[Successor]:
-        """Return what is handed on: each group of retries at its time, the unsent rest after `delay_rest` seconds."""
-        handed = [Successor(tuple(sorted(seqs)), delay) for delay, seqs in sorted(self.later.items())]
-        if self.waiting:
-            handed.append(Successor(tuple(sorted(m.seq for m in self.waiting)), delay_rest))
-        return handed
+        """Return what is handed on: each group at its time, the unsent rest after `delay_rest` seconds."""
+        handed = [Successor(tuple(sorted(seqs)), *later) for later, seqs in sorted(self.later.items(), key=_by_delay)]
+        return [*handed, *self._rest(delay_rest)]
+
+    def _rest(self, delay: float) -> Iterator[Successor]:
+        by_site: dict[int | None, list[int]] = {}
+        for line, place in self.places.items():
+            if place.waiting:
+                site = line.site_id if line.route else self.claim.site_id
+                by_site.setdefault(site, []).extend(message.seq for message in place.waiting)
+        held = self.claim.held_for
+        for site_id, seqs in by_site.items():
+            # Held since now, at the latest: what waits for its site untried is not to wait for ever.
+            since = held if site_id is None else held or 0.0
+            yield Successor(tuple(sorted(seqs)), delay, "rest" if site_id is None else "site", site_id, since)
+
+
+def _by_delay(item: tuple[Later, list[int]]) -> float:
+    return item[0].delay
 
 
 def _bucket(delay: float) -> float:

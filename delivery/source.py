@@ -1,139 +1,92 @@
-"""One relay and this worker's connections to it: each takes the next intended message and carries it.
+"""A way out: a relay, or direct delivery from a local address. What it is, and how a connection by it is opened.
 
-Failure model. A relay that can't be reached costs no message an attempt: the source waits, longer each time, what it
-was given is handed back, and the dispatcher asks no leave for it until a connection stands again.
+Failure model. A relay that can't be reached costs no message an attempt: it is set aside, longer each time, and its
+work goes to the other sources. A direct source is set aside only for faults of our own (its local address is gone, the
+network is down); a receiver that can't be reached is that destination's trouble, not the source's.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
-from prometheus_client import Counter, Gauge
-
-from core import logs
-from delivery.slices import Message
+from delivery.allowance import DailyAllowance
+from delivery.lines import Line
+from delivery.routing.routes import Route
+from delivery.shaping import Limits
 from delivery.smtp.connection import Connection, connect
 from delivery.smtp.errors import ConnectFailed, Failure
-from delivery.smtp.relay import Relay, Timeouts
+from delivery.smtp.peer import Peer, Timeouts, Tls
 
-IDLE_SECONDS = 60.0
+MAX_ATTEMPTS = 5
+"""Addresses tried for one connection, over all hosts of a route."""
+
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
 
-log = logs.get()
-
-_connections = Gauge("todoku_connections", "SMTP connections open now.", ["source"])
-_failures = Counter("todoku_connect_failures_total", "Connections that could not be opened.", ["source", "failure"])
-
-Carry = Callable[[Message, Connection], Awaitable[None]]
+_TLS: dict[str, Tls] = {"opportunistic": "starttls", "required": "encrypted", "none": "none"}
 
 
+@dataclass(slots=True, eq=False)
 class Source:
-    """Up to `relay.connections` sessions, opened when there is work and closed when idle for a minute.
+    """`peer` is the relay's, None for direct delivery. `allowance` is None where no daily cap holds."""
 
-    `carry` sends one message on a connection and settles it, never raising for what a peer does; `give_back` takes
-    back one that was not begun; `random` returns a float in [0, 1).
-    """
+    source_id: int
+    name: str
+    weight: int
+    ehlo_name: str
+    timeouts: Timeouts
+    peer: Peer | None = None
+    limits: Limits | None = None
+    """A relay's own; a direct source goes by those of each site."""
+    local_address: str | None = None
+    allowance: DailyAllowance | None = None
+    turn: float = 0.0
+    failed_in_a_row: int = 0
+    aside_until: float = field(default=0.0)
+    """Monotonic seconds."""
 
-    def __init__(
-        self,
-        relay: Relay,
-        *,
-        name: str,
-        ehlo_name: str,
-        timeouts: Timeouts,
-        carry: Carry,
-        give_back: Callable[[Message], None],
-        random: Callable[[], float],
-    ) -> None:
-        self.relay = relay
-        self.intended: asyncio.Queue[Message] = asyncio.Queue()
-        self.live = 0
-        self.turn = 0.0
-        self._ehlo_name = ehlo_name
-        self._timeouts = timeouts
-        self._carry = carry
-        self._give_back = give_back
-        self._random = random
-        self._wanted = asyncio.Event()
-        self._failed_in_a_row = 0
-        self._gauge = _connections.labels(name)
-        self._name = name
+    def able(self, now: float) -> bool:
+        """Whether it may be used now."""
+        return now >= self.aside_until and (self.allowance is None or self.allowance.left > 0)
 
-    def want(self, wanted: bool) -> None:
-        """Say whether there is work, so that connections are opened before messages are asked leave for."""
-        if wanted:
-            self._wanted.set()
-        else:
-            self._wanted.clear()
+    def set_aside(self, now: float, *, jitter: float) -> float:
+        """Note a failure; return the seconds that it is left alone. `jitter` in [0, 1)."""
+        self.failed_in_a_row += 1
+        pause = min(FIRST_PAUSE * 2.0 ** min(self.failed_in_a_row - 1, 16), LONGEST_PAUSE) * (0.5 + jitter / 2)
+        self.aside_until = now + pause
+        return pause
 
-    @property
-    def failing(self) -> bool:
-        """Whether no connection stands and the last try to open one failed."""
-        return self.live == 0 and self._failed_in_a_row > 0
+    def well(self) -> None:
+        """Note that it works."""
+        self.failed_in_a_row = 0
 
-    def drain(self) -> None:
-        """Hand back every message that waits for a connection."""
-        while not self.intended.empty():
-            self._give_back(self.intended.get_nowait())
+    async def open(self, line: Line | None, limits: Limits) -> Connection:
+        """Open a connection: to the relay, or to the first of the route's hosts that takes us; raises ConnectFailed."""
+        if self.peer is not None:
+            return await connect(self.peer, ehlo_name=self.ehlo_name, timeouts=self.timeouts)
+        if line is None or line.route is None:
+            raise ValueError("direct delivery needs a route")
+        return await self._reach(line.route, limits)
 
-    async def run(self) -> None:
-        """Serve until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.relay.connections):
-                group.create_task(self._serve())
-
-    async def _serve(self) -> None:
-        while True:
-            await self._wanted.wait()
-            try:
-                connection = await connect(self.relay, ehlo_name=self._ehlo_name, timeouts=self._timeouts)
-            except ConnectFailed as error:
-                await self._pause(error)
-                continue
-            self.live += 1
-            self._gauge.inc()
-            try:
-                cut_off = await self._use(connection)
-            finally:
-                self.live -= 1
-                self._gauge.dec()
-                if self.live == 0:
-                    self.drain()
-                await connection.close()
-            if cut_off:
-                await self._pause(ConnectFailed(Failure.LOST))
-
-    async def _use(self, connection: Connection) -> bool:
-        """Carry messages until the connection's end; True if it ended without having carried one whole.
-
-        A relay that greets us and then turns every message away would otherwise be asked again without a pause.
-        """
-        carried = 0
-        while connection.usable and connection.sent < self.relay.messages_per_connection:
-            try:
-                message = self.intended.get_nowait()
-            except asyncio.QueueEmpty:
+    async def _reach(self, route: Route, limits: Limits) -> Connection:
+        failed = ConnectFailed(Failure.LOST)
+        tried = 0
+        for host in route.hosts:
+            for address in host.addresses:
+                if tried == MAX_ATTEMPTS:
+                    break
+                if self.local_address is not None and (":" in address) != (":" in self.local_address):
+                    continue
+                tried += 1
+                peer = Peer(
+                    host=address,
+                    port=host.port,
+                    server_name=host.name,
+                    tls=_TLS[limits.tls],
+                    local_address=self.local_address,
+                )
                 try:
-                    async with asyncio.timeout(IDLE_SECONDS):
-                        message = await self.intended.get()
-                except TimeoutError:
-                    return False
-                if not connection.usable:
-                    # It was closed while we waited: another connection takes the message.
-                    self.intended.put_nowait(message)
-                    return False
-            await self._carry(message, connection)
-            if connection.usable:
-                carried += 1
-                self._failed_in_a_row = 0
-        return carried == 0
-
-    async def _pause(self, error: ConnectFailed) -> None:
-        self._failed_in_a_row += 1
-        if self.live == 0:
-            self.drain()
-        _failures.labels(self._name, error.failure.value).inc()
-        pause = min(FIRST_PAUSE * 2.0 ** min(self._failed_in_a_row - 1, 16), LONGEST_PAUSE)
-        if self._failed_in_a_row == 1:
-            log.warning("source_unreachable", source=self._name, failure=error.failure.value)
-        await asyncio.sleep(pause * (0.5 + self._random() / 2))
+                    return await connect(peer, ehlo_name=self.ehlo_name, timeouts=self.timeouts)
+                except ConnectFailed as error:
+                    failed = error
+                    if error.failure is Failure.LOCAL:
+                        raise
+        raise failed

@@ -7,6 +7,7 @@ does is to replay the journals of those that died on this machine.
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -16,18 +17,24 @@ from core import logs
 from core.clock import Clock
 from core.database import AWAY, with_retry
 from core.ids import IdSource
-from core.settings import RelaySettings, Settings
-from delivery import recovery
+from core.settings import Settings
+from delivery import recovery, suspension
 from delivery.contents import ContentCache
+from delivery.destinations import Destinations
 from delivery.dispatcher import Dispatcher
 from delivery.journal import Journal
 from delivery.lease import Lease
 from delivery.ledger import Ledger
-from delivery.opening import Members, Opening
+from delivery.opening import Members
+from delivery.pacing.caps import Caps
+from delivery.pacing.permits import Permits
+from delivery.pacing.restrictions import Restrictions
+from delivery.pacing.sites import Sites
 from delivery.queue import Queue
+from delivery.reactions import Reactions
 from delivery.retry import RetrySchedule
-from delivery.smtp.relay import Relay, Timeouts
-from delivery.source import Source
+from delivery.shaping import load
+from delivery.ways_out import router_of, sources_of
 
 REPLAY_EVERY = 5.0
 """Seconds between looks for journals of workers that died beside us."""
@@ -65,29 +72,33 @@ async def run(
         ledger = Ledger(
             main, owner, clock, on_written=lambda batch: journal.settle((o.run_id, o.seq, o.try_) for o in batch)
         )
-        queue = Queue(main, owner, pool)
-        retry = RetrySchedule(settings.retry_first, settings.retry_cap, settings.retry_for)
-        opening = Opening(
-            queue=queue,
+        shaping = load(settings.shaping_file)
+        sites = Sites(main)
+        permits = Permits(main, owner, pool, random=jitter)
+        sources = await sources_of(settings, pool, sites=sites, caps=Caps(main), clock=clock)
+        router = router_of(settings, shaping, clock) if any(source.peer is None for source in sources) else None
+        dispatcher = Dispatcher(
+            queue=Queue(main, owner, pool),
             ledger=ledger,
+            journal=journal,
+            lease=lease,
             members=members,
             contents=contents,
-            retry=retry,
+            destinations=Destinations(router, sites, members.destination_digest),
+            sources=sources,
+            shaping=shaping,
+            permits=permits,
+            reactions=Reactions(
+                shaping=shaping,
+                restrictions=Restrictions(main),
+                suspend_run=partial(suspension.suspend_run, main),
+                random=jitter,
+            ),
+            retry=RetrySchedule(settings.retry_first, settings.retry_cap, settings.retry_for),
             clock=clock,
             random=jitter,
             slice_seconds=settings.slice_seconds,
         )
-        dispatcher = Dispatcher(
-            queue=queue,
-            ledger=ledger,
-            journal=journal,
-            lease=lease,
-            opening=opening,
-            retry=retry,
-            clock=clock,
-            random=jitter,
-        )
-        dispatcher.sources = sources_of(settings, dispatcher, jitter)
         neighbours = asyncio.create_task(_replay_neighbours(main, directory, boot_id))
         try:
             await dispatcher.run(stop)
@@ -95,34 +106,6 @@ async def run(
             neighbours.cancel()
     # Only now: until the lease was given up, this file was what told of our open intents.
     journal.close(remove=True)
-
-
-def sources_of(settings: Settings, dispatcher: Dispatcher, jitter: Callable[[], float]) -> list[Source]:
-    """One source for each relay; without any, the embedded mailbox is the only way out."""
-    relays = settings.relays or (RelaySettings(host="127.0.0.1", port=settings.mailbox_smtp_port, tls="none"),)
-    timeouts = Timeouts(body=recovery.BODY_SECONDS, final=settings.final_dot_timeout)
-    return [
-        Source(
-            Relay(
-                host=relay.host,
-                port=relay.port,
-                username=relay.username,
-                password=relay.password,
-                tls=relay.tls,
-                ca_file=relay.ca_file,
-                connections=relay.connections,
-                messages_per_connection=relay.messages_per_connection,
-                weight=relay.weight,
-            ),
-            name=str(number),
-            ehlo_name=settings.ehlo_name,
-            timeouts=timeouts,
-            carry=dispatcher.carry,
-            give_back=dispatcher.carrier.give_back,
-            random=jitter,
-        )
-        for number, relay in enumerate(relays)
-    ]
 
 
 def this_boot() -> str:

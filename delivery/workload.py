@@ -1,9 +1,9 @@
-"""What one worker has in hand: its slices, whose turn it is, how many messages wait or are under way. No I/O."""
+"""What one worker has in hand: its slices, the lines that their messages wait in, what is under way. No I/O."""
 
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from uuid import UUID
 
+from delivery.lines import Line
 from delivery.slices import Message, Slice
 
 
@@ -12,6 +12,8 @@ class Workload:
 
     def __init__(self, *, now: Callable[[], float], on_over: Callable[[Slice], None]) -> None:
         self.slices: dict[int, Slice] = {}
+        self.active: dict[Line, None] = {}
+        """Lines that messages wait in."""
         self.waiting = 0
         """Messages that no leave was asked for yet."""
         self.under_way = 0
@@ -19,7 +21,6 @@ class Workload:
         self.stopping = False
         self._now = now
         self._on_over = on_over
-        self._turns: deque[Slice] = deque()
 
     @property
     def runs(self) -> set[UUID]:
@@ -29,27 +30,41 @@ class Workload:
     def add(self, one: Slice) -> None:
         """Take in a claimed slice with its messages."""
         self.slices[one.claim.chunk_id] = one
-        self.waiting += len(one.waiting)
+        for line, place in one.places.items():
+            self._count(line, len(place.waiting))
+            line.step_in(place)
         one.held = one.held or self.stopping
-        self._line_up(one)
         self.look_over(one)
 
     def remove(self, one: Slice) -> None:
         """Forget a slice that was ended."""
         del self.slices[one.claim.chunk_id]
 
-    def take(self, room: int) -> list[Message]:
+    def found(self, one: Slice, messages: Iterable[Message], line: Line | None) -> None:
+        """Put messages in the line that was found for them; None: they were handed on."""
+        for message in messages:
+            one.sought -= 1
+            if line is not None:
+                one.add(message, line)
+                self._count(line, 1)
+                line.step_in(one.place_in(line))
+        self.look_over(one)
+
+    def take(self, line: Line, room: int) -> list[Message]:
         """Take up to `room` messages, in turn from each slice: a small run does not wait for a big one's thousand."""
         now = self._now()
         taken: list[Message] = []
-        while self._turns and len(taken) < room:
-            one = self._turns.popleft()
-            one.in_line = False
-            if one.waiting and not one.held and now < one.deadline:
+        turns = line.turns
+        while turns and len(taken) < room:
+            place = turns.popleft()
+            place.in_turn = False
+            one = place.slice
+            if place.waiting and not one.held and now < one.deadline:
                 one.under_way += 1
-                taken.append(one.waiting.popleft())
-                self._line_up(one)
-        self.waiting -= len(taken)
+                one.waiting -= 1
+                taken.append(place.waiting.popleft())
+                line.step_in(place)
+        self._count(line, -len(taken))
         self.under_way += len(taken)
         return taken
 
@@ -63,12 +78,30 @@ class Workload:
         """Put a message that was not begun back to the front; if its intent stood, its next try has a new number."""
         if next_try:
             message.tries += 1
+        one, line = message.slice, message.line
+        place = one.place_in(line)
         self.under_way -= 1
-        self.waiting += 1
-        message.slice.under_way -= 1
-        message.slice.waiting.appendleft(message)
-        self._line_up(message.slice)
-        self.look_over(message.slice)
+        one.under_way -= 1
+        one.waiting += 1
+        self._count(line, 1)
+        place.waiting.appendleft(message)
+        line.step_in(place)
+        self.look_over(one)
+
+    def shed(self, line: Line, hand_on: Callable[[Message], None], *, keep: int = 0) -> int:
+        """Hand on all but `keep` of the messages that wait in a line, the last first; return how many."""
+        handed = 0
+        for one in list(self.slices.values()):
+            place = one.places.get(line)
+            if place is None or one.ending:
+                continue
+            while place.waiting and line.waiting > keep:
+                hand_on(place.waiting.pop())
+                one.waiting -= 1
+                self._count(line, -1)
+                handed += 1
+            self.look_over(one)
+        return handed
 
     def hold(self, run_ids: Collection[UUID]) -> None:
         """Begin nothing more of these runs, and end their slices as soon as nothing is under way."""
@@ -85,10 +118,14 @@ class Workload:
         """Report the slice if it can be ended now."""
         if not one.ending and one.over(self._now()):
             one.ending = True
-            self.waiting -= len(one.waiting)
+            for line, place in one.places.items():
+                self._count(line, -len(place.waiting))
             self._on_over(one)
 
-    def _line_up(self, one: Slice) -> None:
-        if one.waiting and not one.in_line:
-            one.in_line = True
-            self._turns.append(one)
+    def _count(self, line: Line, change: int) -> None:
+        line.waiting += change
+        self.waiting += change
+        if line.waiting:
+            self.active[line] = None
+        else:
+            self.active.pop(line, None)

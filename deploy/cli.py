@@ -13,9 +13,13 @@ from deploy.commands.accounts import accounts
 from deploy.commands.api import api
 from deploy.commands.api_keys import api_keys
 from deploy.commands.demo import demo
+from deploy.commands.inspect import inspect
 from deploy.commands.mailbox import mailbox
 from deploy.commands.migrate import migrate
+from deploy.commands.queue import queue
+from deploy.commands.route import route
 from deploy.commands.scheduler import scheduler
+from deploy.commands.suspend import resume, suspend
 from deploy.commands.top import top
 from deploy.commands.tracker import tracker
 from deploy.commands.up import up
@@ -23,6 +27,7 @@ from deploy.commands.verify import verify
 from deploy.commands.worker import worker
 
 SERVICE = "Run everything"
+OPERATION = "Look, and step in"
 TASKS = "Administer"
 PROCESSES = "Run one process"
 
@@ -38,7 +43,12 @@ app = typer.Typer(
 
 app.command("up", rich_help_panel=SERVICE)(up)
 app.command("demo", rich_help_panel=SERVICE)(demo)
-app.command("top", rich_help_panel=SERVICE)(top)
+app.command("top", rich_help_panel=OPERATION)(top)
+app.command("queue", rich_help_panel=OPERATION)(queue)
+app.command("inspect", rich_help_panel=OPERATION)(inspect)
+app.command("route", rich_help_panel=OPERATION)(route)
+app.command("suspend", rich_help_panel=OPERATION)(suspend)
+app.command("resume", rich_help_panel=OPERATION)(resume)
 app.command("migrate", rich_help_panel=TASKS)(migrate)
 app.command("verify", rich_help_panel=TASKS)(verify)
 app.add_typer(accounts, name="accounts", rich_help_panel=TASKS)

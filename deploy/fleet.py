@@ -34,7 +34,7 @@ def postgres(server: EmbeddedPostgres) -> ChildSpec:
 
 
 def services(settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> list[ChildSpec]:
-    """Return every process of ours: the mailbox only where no relay is named."""
+    """Return every process of ours: the mailbox only where no other way out is named."""
 
     def child(name: str, role: Role, *words: str, stage: int = SERVICE_STAGE) -> ChildSpec:
         # -P and -m: the code that runs here, wherever it was started from.
@@ -47,7 +47,11 @@ def services(settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> li
         return child(f"worker-{pool}-{slot}", role, "worker", "--pool", pool, "--slot", str(slot))
 
     return [
-        *([] if settings.relays else [child("mailbox", roles.MAILBOX, "mailbox", stage=MAILBOX_STAGE)]),
+        *(
+            []
+            if settings.relays or settings.direct
+            else [child("mailbox", roles.MAILBOX, "mailbox", stage=MAILBOX_STAGE)]
+        ),
         child("tracker", roles.TRACKER, "tracker"),
         child("scheduler", roles.SCHEDULER, "scheduler"),
         *(worker("bulk", slot) for slot in range(settings.workers)),

@@ -5,10 +5,11 @@ The supervisor passes a child its settings by environment, and no secret that it
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import orjson
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from core.settings import Settings
 from deploy.dsns import Dsns
@@ -49,15 +50,24 @@ def environment(role: Role, settings: Settings, dsns: Dsns, inherited: Mapping[s
         made |= _variable("kek_file", settings.kek_path)
     if role.links:
         made |= _variable("link_key_file", settings.link_key_path)
-    if role.relays and settings.relays:
-        relays = [relay.model_dump() for relay in settings.relays]
-        made |= _variable("relays", orjson.dumps(relays, default=_plain).decode())
+    if role.relays:
+        made |= _variable("relays", settings.relays)
     return made
 
 
 def _variable(name: str, value: object) -> dict[str, str]:
-    return {} if value is None else {f"TODOKU_{name.upper()}": str(value)}
+    if value in (None, (), {}):
+        return {}
+    text = orjson.dumps(value, default=_plain).decode() if isinstance(value, tuple | dict) else str(value)
+    return {f"TODOKU_{name.upper()}": text}
 
 
 def _plain(value: object) -> object:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else None
+    """Return what a structured setting holds as JSON knows it; secrets in the clear, for a child that may have them."""
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Path | IPv4Address | IPv6Address):
+        return str(value)
+    raise TypeError(f"no setting has the type {type(value).__name__}")

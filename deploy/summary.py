@@ -18,7 +18,9 @@ def show_summary(started: Started) -> None:
     _show("Tracker", settings.public_tracker_url)
     if settings.relays:
         _show("Mail goes to", ", ".join(f"{relay.host}:{relay.port}" for relay in settings.relays))
-    else:
+    if settings.direct:
+        _show("Mail goes directly", ", ".join(f"from {source.label}" for source in settings.direct))
+    if not settings.relays and not settings.direct:
         _show(
             "Mailbox", f"http://127.0.0.1:{settings.mailbox_http_port} (all mail goes there, none leaves this machine)"
         )

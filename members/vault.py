@@ -55,6 +55,11 @@ class Vault:
                 opened.append(OpenMember(member_id, address, values))
         return opened
 
+    async def destination_digest(self, account_id: UUID, text: str) -> bytes:
+        """Return 16 bytes that stand for a destination of mail, the same in all accounts, by the installation's key."""
+        ring = await self._rings.ring(account_id)
+        return ring.destination.digest(text.encode())[:16]
+
     async def find(self, account_id: UUID, address: str) -> UUID | None:
         """Return the id of the member with this address, None if there is none; raise BadAddress."""
         ring = await self._rings.ring(account_id)

@@ -2,7 +2,8 @@
 
 import asyncpg
 
-from core import logs, sql
+from core import logs, outbox, sql
+from delivery.pacing.restrictions import Restrictions
 from scheduler.campaigns.states import State
 from scheduler.meters import RUNS_ENDED, STOPS_CARRIED
 
@@ -13,6 +14,8 @@ JOBS = sql.load(__package__ or "", "jobs.sql")
 log = logs.get()
 
 STOPS_AT_ONCE = 1_000
+RESTRICTIONS_KEPT = 30 * 86_400.0
+"""Seconds since they ended."""
 
 
 async def plan_audiences(main: asyncpg.Pool, lead: float) -> int:
@@ -63,9 +66,11 @@ async def make_partitions(main: asyncpg.Pool) -> None:
 
 
 async def forget(main: asyncpg.Pool) -> None:
-    """Delete what is kept for a time only: answers to repeated requests, jobs that are done."""
+    """Delete what is kept for a time only: answers to repeated requests, done jobs, old notices and restrictions."""
     await main.execute(SQL["forget_idempotency"])
     await main.execute(SQL["forget_jobs"])
+    await outbox.forget(main)
+    await Restrictions(main).forget(RESTRICTIONS_KEPT)
 
 
 def _note_ends(rows: list[asyncpg.Record]) -> int:

@@ -9,6 +9,8 @@ LATENESS = Histogram(
 )
 RUNS_STARTED = Counter("todoku_runs_started_total", "Runs that this scheduler started")
 RUNS_ENDED = Counter("todoku_runs_ended_total", "Runs that this scheduler saw end", ["state"])
+RUNS_RESUMED = Counter("todoku_runs_resumed_total", "Runs that this scheduler resumed after a suspension")
+RUNS_STOPPED = Counter("todoku_runs_stopped_total", "Runs that this scheduler paused over hard bounces")
 STEP_SECONDS = Histogram(
     "todoku_sweep_step_seconds",
     "Duration of a step of the sweep",

@@ -6,6 +6,7 @@ from functools import partial
 import asyncpg
 
 from core.clock import Clock
+from core.ids import IdSource
 from core.settings import Settings
 from delivery import recovery
 from scheduler.clock import Tick, Ticks
@@ -28,6 +29,7 @@ async def run(
         main,
         stops_pool,
         clock,
+        new_id=IdSource(clock),
         lead=settings.audience_lead,
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
         fold=partial(tallies.fold, main),

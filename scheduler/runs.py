@@ -36,7 +36,8 @@ class Counts:
 class Run:
     """One start of a campaign. `left_out`: members of the audience that might not be sent to, by reason.
 
-    `lateness` is in seconds, None before the start. `reason` says why an audience could not be had.
+    `lateness` is in seconds, None before the start. `reason` says why an audience could not be had, or why the run was
+    stopped or suspended; `resume_at` when a suspended one goes on by itself.
     """
 
     run_id: UUID
@@ -55,6 +56,7 @@ class Run:
     finished_at: datetime | None
     lateness: float | None
     reason: str | None
+    resume_at: datetime | None
     counts: Counts
 
 
@@ -197,6 +199,7 @@ def _run(row: asyncpg.Record, tally: _Tally) -> Run:
         finished_at=row["finished_at"],
         lateness=(started_at - row["starts_at"]).total_seconds() if started_at else None,
         reason=row["reason"],
+        resume_at=row["resume_at"],
         counts=counts(
             state,
             snapshot=row["snapshot"],

@@ -15,7 +15,9 @@ import asyncpg
 from core import logs
 from core.clock import Clock
 from core.database import AWAY
+from core.ids import IdSource
 from scheduler import chores
+from scheduler.campaigns import autostop, steering
 from scheduler.meters import STEP_ERRORS, STEP_SECONDS
 from scheduler.starts import start_due
 
@@ -47,6 +49,7 @@ class Sweep:
         stops: asyncpg.Pool,
         clock: Clock,
         *,
+        new_id: IdSource,
         lead: float,
         reap: Call,
         fold: Call,
@@ -57,6 +60,8 @@ class Sweep:
         self.prompt = (
             Step("plan", lambda: chores.plan_audiences(main, lead)),
             self.start,
+            Step("resume", lambda: steering.resume_due(main)),
+            Step("stop", lambda: autostop.stop_bouncing(main, new_id)),
             Step("finish", lambda: chores.finish(main)),
             Step("settle", lambda: chores.settle(main)),
         )

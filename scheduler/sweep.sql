@@ -22,8 +22,8 @@ WITH ended AS MATERIALIZED (
            AND NOT EXISTS (SELECT FROM chunk WHERE chunk.run_id = run.run_id AND chunk.state <> 'done')
          LIMIT 200 FOR NO KEY UPDATE SKIP LOCKED),
      finished AS (
-         UPDATE run SET state = 'finished', finished_at = app.now() FROM ended WHERE run.run_id = ended.run_id
-         RETURNING run.run_id, run.state, run.kind),
+         UPDATE run SET state = 'finished', finished_at = app.now(), resume_at = NULL
+         FROM ended WHERE run.run_id = ended.run_id RETURNING run.run_id, run.state, run.kind),
      lanes AS (UPDATE lane SET state = 'closed' FROM finished WHERE lane.run_id = finished.run_id)
 SELECT run_id, state, kind FROM finished;
 

@@ -16,6 +16,7 @@ from api.campaigns.schemas import (
     CampaignShown,
     Clone,
     NewCampaign,
+    Pause,
     Schedule,
     TestSend,
     TestStarted,
@@ -105,9 +106,12 @@ async def schedule_campaign(
 
 
 @router.post("/{campaign_id}/pause", dependencies=[Requires("campaigns:send")], responses=STILL_ENDING)
-async def pause_campaign(campaign_id: CampaignPath, response: Response, by: By, services: From) -> CampaignShown:
-    """Pause. 200: nothing more is under way; 202: what was on the wire is still ending (`pausing`)."""
-    asked = await services.campaigns.pause(by.account_id, campaign_id)
+async def pause_campaign(
+    campaign_id: CampaignPath, response: Response, by: By, services: From, body: Pause | None = None
+) -> CampaignShown:
+    """Pause, for good or for a time. 200: nothing more is under way; 202: what was on the wire is still ending."""
+    end = body or Pause()
+    asked = await services.campaigns.pause(by.account_id, campaign_id, seconds=end.for_seconds, until=end.until)
     return await _settled(asked, State.PAUSED, response, services)
 
 

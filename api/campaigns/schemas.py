@@ -1,19 +1,20 @@
 """Campaigns as they are sent and shown."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from api.problems import FaultShown
-from api.values import Answer, Body, CampaignId, GroupId, LocalOrInstant, MemberId, Name, RunId, SegmentId
+from api.values import Answer, Body, CampaignId, GroupId, Instant, LocalOrInstant, MemberId, Name, RunId, SegmentId
 from api.values import SenderId as Sender
 from api.values import TemplateId as Template
 from scheduler.campaigns.check import CampaignCheck
 from scheduler.campaigns.fields import HEAVIEST, HIGHEST_RATE, MOST_RULES, Campaign, CampaignFields
 from scheduler.campaigns.freezing import MOST_TEST_MEMBERS
 from scheduler.campaigns.states import State
+from scheduler.campaigns.times import FARTHEST
 
 Segments = Annotated[list[SegmentId], Field(max_length=MOST_RULES)]
 Groups = Annotated[list[GroupId], Field(max_length=MOST_RULES)]
@@ -115,6 +116,21 @@ class Schedule(Body):
     time_zone: str | None = Field(None, max_length=64, description="Of the IANA database")
 
 
+class Pause(Body):
+    """When it goes on by itself; not before somebody resumes it if neither is said."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"for_seconds": 3600}]})
+
+    for_seconds: int | None = Field(None, ge=1, le=int(FARTHEST.total_seconds()))
+    until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        if self.for_seconds is not None and self.until is not None:
+            raise ValueError("Say for_seconds or until, not both")
+        return self
+
+
 class Clone(Body):
     """The copy's name; `… (copy)` if none is given."""
 
@@ -151,6 +167,7 @@ class CampaignShown(Answer):
     starts_at: datetime | None
     local_time: str | None
     time_zone: str | None
+    resume_at: datetime | None = Field(description="When a paused one goes on by itself")
 
 
 class CampaignChecked(Answer):
@@ -187,6 +204,7 @@ def shown(campaign: Campaign) -> CampaignShown:
         starts_at=campaign.starts_at,
         local_time=campaign.local_time,
         time_zone=campaign.time_zone,
+        resume_at=campaign.resume_at,
     )
 
 

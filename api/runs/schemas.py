@@ -79,7 +79,8 @@ class RunShown(Answer):
     first_sent_at: datetime | None
     finished_at: datetime | None
     lateness: float | None
-    errors: list[str]
+    resume_at: datetime | None = Field(description="When a paused one goes on by itself")
+    errors: list[str] = Field(description="Why its audience could not be had, or why it was stopped or suspended")
 
 
 class DeliveryShown(Answer):
@@ -126,6 +127,7 @@ def shown(run: Run) -> RunShown:
         first_sent_at=run.first_sent_at,
         finished_at=run.finished_at,
         lateness=run.lateness,
+        resume_at=run.resume_at,
         errors=[run.reason] if run.reason else [],
     )
 

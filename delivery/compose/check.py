@@ -85,7 +85,7 @@ def _sender_faults(content: Content) -> Iterator[Fault]:
 
 
 def _preview(assembled: Assembled, sample: Mapping[str, object], faults: list[Fault]) -> Preview:
-    tokens = [_TOKEN] * (FIRST_LINK + len(assembled.links))
+    tokens = [_TOKEN.encode()] * (FIRST_LINK + len(assembled.links))
     url = f"{_TRACKER}/u/{_TOKEN}"
     rendered: dict[str, str] = {}
     whose = "a sample" if sample else "a member without values"

@@ -4,9 +4,9 @@ A message depends on nothing but its content, run, recipient and date: composed 
 long as the same link-signing key is primary).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
@@ -60,17 +60,16 @@ class CompiledContent:
     ) -> None:
         self.links = parts.links
         self._parts = parts
-        self._run_id = run_id
+        self._run_hash = blake2b(run_id.bytes, digest_size=18, person=b"message-id")
         self._domain = _sender_address(f"postmaster@{content.sender.domain}").partition("@")[2]
         self._tracker_url = tracker_url
         self._return_path_domain = return_path_domain
-        self._signer = signer
-        self._dkim = dkim
-        self._fixed = fixed
+        self._signature = dkim.prepare(fixed) if dkim else None
         self._fixed_block = b"".join(name + b": " + value + b"\r\n" for name, value in fixed)
-        self._slots = [0] * (FIRST_LINK + len(self.links))
-        self._slots[OPEN], self._slots[UNSUBSCRIBE] = SLOT_OPEN, SLOT_UNSUBSCRIBE
-        self._slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
+        slots = [0] * (FIRST_LINK + len(self.links))
+        slots[OPEN], slots[UNSUBSCRIBE] = SLOT_OPEN, SLOT_UNSUBSCRIBE
+        slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
+        self._tokens = signer.for_run(run_id, slots)
         seed = run_id.bytes + orjson.dumps(content.to_json())
         self._body = Body(seed, has_html=parts.html is not None)
         constant = parts.subject.constant
@@ -82,10 +81,9 @@ class CompiledContent:
         Raises RenderFailed when this member's values or address don't allow it; no other message is touched.
         """
         address = written(recipient.address)
-        tokens = self._signer.mint(self._run_id, recipient.seq, self._slots)
-        unsubscribe_url = f"{self._tracker_url}/u/{tokens[UNSUBSCRIBE]}"
+        tokens, returns = self._tokens.mint(recipient.seq)
+        unsubscribe_url = f"{self._tracker_url}/u/{tokens[UNSUBSCRIBE].decode()}"
         fields, body = self._body_of(recipient, tokens, unsubscribe_url)
-        returns = self._signer.mint_return_path(self._run_id, recipient.seq)
         name = one_line(str(recipient.values.get("name") or "")[:MAX_NAME])
         subject = self._subject
         if subject is None:
@@ -100,7 +98,7 @@ class CompiledContent:
             *fields,
         ]
         head = self._fixed_block + b"".join([name + b": " + value + b"\r\n" for name, value in varying])
-        signature = self._dkim.sign([*self._fixed, *varying], body) if self._dkim else b""
+        signature = self._signature.sign(varying, body) if self._signature else b""
         return Envelope(
             return_path=f"b+{returns}@{self._return_path_domain}",
             recipient=address,
@@ -109,7 +107,7 @@ class CompiledContent:
         )
 
     def _body_of(
-        self, recipient: Recipient, tokens: list[str], unsubscribe_url: str
+        self, recipient: Recipient, tokens: Sequence[bytes], unsubscribe_url: str
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """Return the header fields that describe the body, and the body."""
         text = self._parts.text.render(recipient.values, tokens, unsubscribe_url)
@@ -124,8 +122,9 @@ class CompiledContent:
     def _message_id(self, seq: int) -> bytes:
         # Not a signed token: those change with the key, and this must not between two attempts. The run's id,
         # which is no part of the mail, keeps it from being guessed.
-        opaque = blake2b(self._run_id.bytes + seq.to_bytes(8, "big"), digest_size=18, person=b"message-id").hexdigest()
-        return f"<{opaque}@{self._domain}>".encode("ascii")
+        opaque = self._run_hash.copy()
+        opaque.update(seq.to_bytes(8, "big"))
+        return f"<{opaque.hexdigest()}@{self._domain}>".encode("ascii")
 
 
 def compile_content(
@@ -194,9 +193,9 @@ def _subject(text: str) -> bytes:
 
 def _date(at: datetime) -> bytes:
     # A date has whole seconds, and a second has hundreds of messages.
-    return _date_of_second(at.replace(microsecond=0))
+    return _date_of_second(int(at.timestamp()), at.tzinfo)
 
 
 @lru_cache(maxsize=8)
-def _date_of_second(at: datetime) -> bytes:
-    return headers.date(at)
+def _date_of_second(at: int, zone: tzinfo | None) -> bytes:
+    return headers.date(datetime.fromtimestamp(at, zone))

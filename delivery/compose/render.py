@@ -70,13 +70,13 @@ class PartTemplate:
         varies = not self.direct or self._holes or self._token_holes
         return None if varies else b"".join(self._segments)
 
-    def render(self, values: Mapping[str, object], tokens: Sequence[str], unsubscribe_url: str = "") -> bytes:
+    def render(self, values: Mapping[str, object], tokens: Sequence[bytes], unsubscribe_url: str = "") -> bytes:
         """Return the part in UTF-8 with CRLF line ends. A missing value prints as nothing. Raises RenderFailed."""
         if self._template is not None:
             return self._interpret(values, tokens, unsubscribe_url)
         parts = self._segments.copy()
         for at, token in self._token_holes:
-            parts[at] = tokens[token].encode()
+            parts[at] = tokens[token]
         room = self._limit - self._size
         for at, name, filters, line in self._holes:
             try:
@@ -92,8 +92,8 @@ class PartTemplate:
                 raise _failure(OutOfBounds("it prints too much"), None)
         return b"".join(parts)
 
-    def _interpret(self, values: Mapping[str, object], tokens: Sequence[str], unsubscribe_url: str) -> bytes:
-        known: dict[str, object] = {name: tokens[token] for name, token in self._token_names}
+    def _interpret(self, values: Mapping[str, object], tokens: Sequence[bytes], unsubscribe_url: str) -> bytes:
+        known: dict[str, object] = {name: tokens[token].decode() for name, token in self._token_names}
         known[UNSUBSCRIBE_URL] = unsubscribe_url
         known[BUDGET] = Budget()
         assert self._template is not None  # noqa: S101 - chosen by `render`

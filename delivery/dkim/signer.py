@@ -4,15 +4,19 @@ Which fields: all that a reader or a mail program acts on. An oversigned one is 
 (RFC 6376 section 8.15), so that a second From or List-Unsubscribe put in front breaks the signature. Body and header
 are hashed over one canonical form for all keys. Nothing here depends on time or chance: the same message gets the
 same signatures again.
+
+What a run's messages have in common is made ready once: the canonical form of the fields that don't change, the list
+of names, the signature field around its two hashes.
 """
 
-from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from pybase64 import b64encode
 
 from delivery.dkim.canonical import relaxed_header, relaxed_value, simple_body
 from delivery.dkim.keys import PrivateKey
@@ -28,6 +32,9 @@ _FOLD = b"\r\n "
 _SHA256 = SHA256()
 _PADDING = PKCS1v15()
 
+Field = tuple[bytes, bytes]
+"""A header field: name, value as it will be sent, folds included."""
+
 
 class DkimSigner:
     """Signs for one domain with `keys`: (selector, private key) pairs, each with a selector of its own."""
@@ -36,65 +43,114 @@ class DkimSigner:
         if len({selector for selector, _ in keys}) != len(keys):
             raise ValueError("each key needs a selector of its own")
         self.domain = domain
-        self._keys = [(_prefix(domain, selector, key), key) for selector, key in keys]
-        self._headers: dict[tuple[bytes, ...], bytes] = {}
+        self._keys = [_of_key(domain, selector, key) for selector, key in keys]
 
-    def sign(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
-        """Return one DKIM-Signature field a key, with CRLFs, to stand before `headers`.
+    def prepare(self, fixed: Sequence[Field]) -> "PreparedSigner":
+        """Return a signer for messages that all begin with these fields."""
+        return PreparedSigner(self._keys, fixed)
 
-        `headers` are all fields as (name, value as it will be sent, folds included); `body` is as transferred,
-        before dot-stuffing.
+    def sign(self, headers: Sequence[Field], body: bytes) -> bytes:
+        """Return the signatures of one message; as `PreparedSigner.sign`, of all its fields."""
+        return self.prepare(()).sign(headers, body)
+
+
+class PreparedSigner:
+    """Made by `DkimSigner.prepare`."""
+
+    def __init__(self, keys: "Sequence[_Key]", fixed: Sequence[Field]) -> None:
+        self._keys = keys
+        self._fixed = fixed
+        self._layouts: dict[tuple[bytes, ...], _Layout] = {}
+
+    def sign(self, varying: Sequence[Field], body: bytes) -> bytes:
+        """Return one DKIM-Signature field a key, with CRLFs, to stand before the message's header.
+
+        `varying` are the fields behind the fixed ones; `body` is as transferred, before dot-stuffing.
         """
-        body_hash = b64encode(sha256(simple_body(body)).digest())
-        present: dict[bytes, list[bytes]] = {}
-        for name, value in headers:
-            present.setdefault(name.lower(), []).append(value)
-        names: list[bytes] = []
-        signed: list[bytes] = []
-        for name in SIGNED:
-            values = present.get(name, ())
-            names += [name] * (len(values) + (name in OVERSIGNED))
-            # Several fields of one name are signed from the last up (RFC 6376 section 5.4.2).
-            signed += [name + b":" + relaxed_value(value) + b"\r\n" for value in reversed(values)]
-        block = b"".join(signed)
-        middle = self._middle(tuple(names)) + body_hash + b";" + _FOLD + b"b="
+        names = tuple([name for name, _ in varying])
+        layout = self._layouts.get(names)
+        if layout is None:
+            layout = self._layouts[names] = _lay_out(self._fixed, names, self._keys)
+        block = layout.segments.copy()
+        for at, position in layout.holes:
+            block[at] = relaxed_value(varying[position][1])
+        hashed = b64encode(sha256(simple_body(body)).digest())
+        # The field that is being made comes last, with an empty b= and no CRLF (RFC 6376 section 3.7).
+        header, end = b"".join(block), hashed + b"; b="
         fields = []
-        for prefix, key in self._keys:
-            unsigned = prefix + middle
-            # The field that is being made comes last, with an empty b= and no CRLF (section 3.7).
-            data = block + relaxed_header(b"dkim-signature", unsigned)[:-2]
-            signature = b64encode(_signature(key, data))
-            fields += [b"DKIM-Signature: ", unsigned, _broken(signature), b"\r\n"]
+        for canonical, written, sign in layout.keys:
+            signature = b64encode(sign(header + canonical + end))
+            fields += [written, hashed, b";\r\n b=", _broken(signature), b"\r\n"]
         return b"".join(fields)
 
-    def _middle(self, names: tuple[bytes, ...]) -> bytes:
-        """Return `h=…; bh=`, folded; the same few lists come again and again."""
-        made = self._headers.get(names)
-        if made is None:
-            lines, line = [], b"h=" + names[0]
-            for name in names[1:]:
-                if len(line) + len(name) + 2 > _LINE:
-                    lines.append(line + b":")
-                    line = name
-                else:
-                    line += b":" + name
-            made = _FOLD.join([b"", *lines, line + b";"]) + _FOLD + b"bh="
-            self._headers[names] = made
-        return made
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key's part of the signature field, before `h=`, and what signs with it."""
+
+    prefix: bytes
+    sign: Callable[[bytes], bytes]
 
 
-def _prefix(domain: str, selector: str, key: PrivateKey) -> bytes:
-    algorithm = "rsa-sha256" if isinstance(key, RSAPrivateKey) else "ed25519-sha256"
-    return f"v=1; a={algorithm}; c=relaxed/simple;\r\n d={domain};\r\n s={selector};".encode("ascii")
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The canonical header of messages whose varying fields have the same names.
+
+    `segments` are constants, with a place for the value of the field at `position` at each (place, position) of
+    `holes`; `keys` are the signature field up to the body's hash, canonical and as sent, and what signs.
+    """
+
+    segments: list[bytes]
+    holes: list[tuple[int, int]]
+    keys: list[tuple[bytes, bytes, Callable[[bytes], bytes]]]
 
 
-def _signature(key: PrivateKey, data: bytes) -> bytes:
+def _of_key(domain: str, selector: str, key: PrivateKey) -> _Key:
+    # Which kind it is is asked once: the class is an abstract one, and asking costs as much as all the rest here.
     if isinstance(key, RSAPrivateKey):
-        return key.sign(data, _PADDING, _SHA256)
-    # RFC 8463 section 3: Ed25519 signs the SHA-256 hash, not the data.
-    return key.sign(sha256(data).digest())
+        rsa = key.sign
+        algorithm, sign = "rsa-sha256", lambda data: rsa(data, _PADDING, _SHA256)
+    else:
+        ed25519 = key.sign
+        # RFC 8463 section 3: Ed25519 signs the SHA-256 hash, not the data.
+        algorithm, sign = "ed25519-sha256", lambda data: ed25519(sha256(data).digest())
+    prefix = f"v=1; a={algorithm}; c=relaxed/simple;\r\n d={domain};\r\n s={selector};"
+    return _Key(prefix.encode("ascii"), sign)
+
+
+def _lay_out(fixed: Sequence[Field], names: Sequence[bytes], keys: Sequence[_Key]) -> _Layout:
+    segments, holes, listed = [b""], [], []
+    for name in SIGNED:
+        # Several fields of one name are signed from the last up (RFC 6376 section 5.4.2).
+        positions = [at for at, other in enumerate(names) if other.lower() == name][::-1]
+        values = [value for other, value in fixed if other.lower() == name][::-1]
+        listed += [name] * (len(positions) + len(values) + (name in OVERSIGNED))
+        for position in positions:
+            segments[-1] += name + b":"
+            holes.append((len(segments), position))
+            segments += [b"", b"\r\n"]
+        for value in values:
+            segments[-1] += relaxed_header(name, value)
+    layout = _Layout(segments, holes, [])
+    for key in keys:
+        value = key.prefix + _list(listed) + b"bh="
+        canonical = relaxed_header(b"dkim-signature", value).removesuffix(b"\r\n")
+        layout.keys.append((canonical, b"DKIM-Signature: " + value, key.sign))
+    return layout
+
+
+def _list(names: Sequence[bytes]) -> bytes:
+    """Return `h=…;`, with a fold before, where it gets too long, and after it."""
+    lines, line = [], b"h=" + names[0]
+    for name in names[1:]:
+        if len(line) + len(name) + 2 > _LINE:
+            lines.append(line + b":")
+            line = name
+        else:
+            line += b":" + name
+    return _FOLD.join([b"", *lines, line + b";", b""])
 
 
 def _broken(signature: bytes) -> bytes:
     """Return the signature's base64 in lines; verifiers ignore white space inside b=."""
-    return _FOLD.join(signature[at : at + _LINE - 2] for at in range(0, len(signature), _LINE - 2))
+    return _FOLD.join([signature[at : at + _LINE - 2] for at in range(0, len(signature), _LINE - 2)])

@@ -11,8 +11,8 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
-from delivery.replies.reply import Reply
-from delivery.replies.verdict import ACCEPTED, GONE, Reason, Verdict
+from delivery.replies.reply import Command, Reply
+from delivery.replies.verdict import ACCEPTED, GONE, Outcome, Reason, Verdict
 
 _ADDRESS = re.compile(r"(?<!\S)\S*@\S*")
 # The relay's answers to us, before any recipient was named.
@@ -24,13 +24,28 @@ _NAMES_RECIPIENT = frozenset({"RCPT", "DATA", "BODY"})
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """One phrase of a rule and a real text that has it: who says it, in reply to what, and what it comes to."""
+
+    phrase: str
+    by: str
+    command: Command
+    outcome: Outcome
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of the table: a text that matches `pattern` means `reason`; `example` is a real one."""
+    """A text with any of the rows' phrases means `reason`; with `to`, in reply to that command only."""
 
     reason: Reason
     pattern: re.Pattern[str]
-    example: str
-    command: str
+    to: Command | None
+    rows: tuple[Row, ...]
+
+    def holds(self, reply: Reply) -> bool:
+        """Say whether the reply has one of the phrases."""
+        return self.to in (None, reply.command) and self.pattern.search(reply.text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +53,27 @@ class Table:
     """replies.toml, checked and compiled."""
 
     rules: tuple[Rule, ...]
-    doubt: re.Pattern[str]
+    doubts: tuple[tuple[Reason, re.Pattern[str]], ...]
     enhanced: dict[str, Reason]
     codes: dict[str, Reason]
 
 
 @cache
 def table() -> Table:
-    """Load the rules in their order; ValueError or KeyError at the first use if the file is not sound."""
+    """Load the rules in their order; ValueError, TypeError or KeyError at the first use if the file is not sound."""
     raw: dict[str, Any] = tomllib.loads(resources.files(__package__).joinpath("replies.toml").read_text("utf-8"))
     return Table(
-        rules=tuple(
-            Rule(Reason(row["reason"]), re.compile(row["match"], re.IGNORECASE), row["example"], row.get("to", "RCPT"))
-            for row in raw["rule"]
-        ),
-        doubt=re.compile(raw["doubt"], re.IGNORECASE),
+        rules=tuple(_rule(one) for one in raw["rule"]),
+        doubts=tuple((Reason(key), re.compile(words, re.IGNORECASE)) for key, words in raw["doubt"].items()),
         enhanced={key: Reason(value) for key, value in raw["enhanced"].items()},
         codes={key: Reason(value) for key, value in raw["code"].items()},
     )
+
+
+def _rule(raw: dict[str, Any]) -> Rule:
+    rows = tuple(Row(*row) for row in raw["rows"])
+    pattern = re.compile("|".join(f"(?:{row.phrase})" for row in rows), re.IGNORECASE)
+    return Rule(Reason(raw["reason"]), pattern, raw.get("to"), rows)
 
 
 def classify(reply: Reply) -> Verdict:
@@ -69,32 +87,36 @@ def classify(reply: Reply) -> Verdict:
     session = reply.command in _SESSION or reply.code == 421 or reply.code in _OUR_CREDENTIALS  # noqa: PLR2004
     # The words of an address are its owner's, not the receiver's.
     reason = _reason(replace(reply, text=_ADDRESS.sub("[address]", reply.text)))
-    if session and reason in GONE:
-        reason = Reason.UNAVAILABLE
+    if reason.kind == "hard" and session:
+        # Whatever it says, it is not about the recipient.
+        reason = _by_code(reply, table())
+    elif reason.kind == "hard" and reply.command not in _NAMES_RECIPIENT:
+        reason = Reason.POLICY
     if session or not 500 <= reply.code <= 599:  # noqa: PLR2004
-        return Verdict("deferred", reason)
-    return Verdict("failed", reason, suppress=reason in GONE and reply.command in _NAMES_RECIPIENT)
+        # For good, and to be tried again: the code is what the peer goes by.
+        return Verdict("deferred", Reason.TEMPORARY if reason is Reason.REFUSED else reason)
+    return Verdict("failed", reason, suppress=reason in GONE)
 
 
 @lru_cache(maxsize=1_024)  # a receiver says the same to thousands, and to try every rule takes 150 µs
 def _reason(reply: Reply) -> Reason:
-    rows = table()
-    reason = next((rule.reason for rule in rows.rules if rule.pattern.search(reply.text)), None)
-    reason = reason or _by_enhanced(reply.enhanced, rows) or _by_code(reply, rows)
-    if reason in GONE and rows.doubt.search(reply.text):
-        return Reason.POLICY
+    known = table()
+    reason = next((rule.reason for rule in known.rules if rule.holds(reply)), None)
+    reason = reason or _by_enhanced(reply.enhanced, known) or _by_code(reply, known)
+    if reason in GONE:
+        return next((doubt for doubt, words in known.doubts if words.search(reply.text)), reason)
     return reason
 
 
-def _by_enhanced(enhanced: str | None, rows: Table) -> Reason | None:
+def _by_enhanced(enhanced: str | None, known: Table) -> Reason | None:
     if enhanced is None:
         return None
     _, subject, detail = enhanced.split(".")
-    return rows.enhanced.get(f"{int(subject)}.{int(detail)}") or rows.enhanced.get(f"{int(subject)}.*")
+    return known.enhanced.get(f"{int(subject)}.{int(detail)}") or known.enhanced.get(f"{int(subject)}.*")
 
 
-def _by_code(reply: Reply, rows: Table) -> Reason:
+def _by_code(reply: Reply, known: Table) -> Reason:
     if reply.command in _SESSION:
         return Reason.AUTHENTICATION if reply.command == "AUTH" else Reason.UNAVAILABLE
-    found = rows.codes.get(f"{reply.code} {reply.command}") or rows.codes.get(str(reply.code))
+    found = known.codes.get(f"{reply.code} {reply.command}") or known.codes.get(str(reply.code))
     return found or (Reason.TEMPORARY if 400 <= reply.code <= 499 else Reason.UNKNOWN)  # noqa: PLR2004

@@ -9,7 +9,7 @@ Command: TypeAlias = Literal["CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCP
 TEXT_LIMIT = 2_000
 """Characters of a reply's text that are kept; all that any classification rule needs."""
 
-# RFC 3463 section 2; anchored, so that a version number further on in the text is not taken for one.
+# RFC 3463 section 2; only at a line's start, so that a version number further on in the text is not taken for one.
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t:]+|$)", re.ASCII)
 
 
@@ -33,12 +33,18 @@ def parse_reply(command: Command, code: int, text: str) -> Reply:
     A code of another class than the reply's is ignored, as RFC 2034 section 4 forbids it. Never raises.
     """
     enhanced = None
-    first = _ENHANCED.match(text)
-    if first is not None and int(first[1][0]) == code // 100:
-        enhanced = first[1]
-    if "\n" not in text:
-        kept = text if first is None else text[first.end() :]
-    else:
+    kept = []
+    for number, line in enumerate(text.split("\n")):
         # Every line of a multi-line reply repeats the code.
-        kept = " ".join(_ENHANCED.sub("", line, count=1).strip() for line in text[: 2 * TEXT_LIMIT].split("\n"))
-    return Reply(command, code, enhanced, kept[:TEXT_LIMIT].strip())
+        found = _ENHANCED.match(line)
+        if found is not None:
+            if number == 0 and int(found[1][0]) == code // 100:
+                enhanced = found[1]
+            line = line[found.end() :]  # noqa: PLW2901
+        kept.append(line.strip())
+    return Reply(command, code, enhanced, shortened(" ".join(kept), TEXT_LIMIT).strip())
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the words of `text` that fit into `limit` characters: half an address would pass for a word."""
+    return text if len(text) <= limit else text[: limit + 1].rpartition(" ")[0]

@@ -6,6 +6,9 @@ from typing import Literal, TypeAlias
 
 Outcome: TypeAlias = Literal["accepted", "deferred", "failed", "uncertain", "released"]
 
+Kind: TypeAlias = Literal["hard", "soft", "policy", "protocol", "unknown"]
+"""What is the trouble: the address, for good; the receiver, for now; we, as they see us; the dialogue; nobody knows."""
+
 
 class Reason(StrEnum):
     """Why; closed, because reports, metrics and the database count by it."""
@@ -13,8 +16,10 @@ class Reason(StrEnum):
     ACCEPTED = "accepted"
     NO_SUCH_USER = "no_such_user"
     NO_SUCH_DOMAIN = "no_such_domain"
-    MAILBOX_FULL = "mailbox_full"
+    # For good, and it is said neither that the address is gone nor that we are to blame.
+    REFUSED = "refused"
     MAILBOX_DISABLED = "mailbox_disabled"
+    MAILBOX_FULL = "mailbox_full"
     MESSAGE_TOO_LARGE = "message_too_large"
     THROTTLED = "throttled"
     GREYLISTED = "greylisted"
@@ -31,6 +36,34 @@ class Reason(StrEnum):
     CONNECTION_LOST = "connection_lost"
     UNSENDABLE = "unsendable"
 
+    @property
+    def kind(self) -> Kind:
+        """Its class; of ACCEPTED, which is no trouble, it says nothing ("unknown")."""
+        return _KINDS[self]
+
+
+_KINDS: dict[Reason, Kind] = {
+    Reason.NO_SUCH_USER: "hard",
+    Reason.NO_SUCH_DOMAIN: "hard",
+    Reason.REFUSED: "hard",
+    Reason.MAILBOX_DISABLED: "hard",
+    Reason.MAILBOX_FULL: "soft",
+    Reason.MESSAGE_TOO_LARGE: "soft",
+    Reason.THROTTLED: "soft",
+    Reason.GREYLISTED: "soft",
+    Reason.UNAVAILABLE: "soft",
+    Reason.TEMPORARY: "soft",
+    Reason.EXPIRED: "soft",
+    Reason.SPAM: "policy",
+    Reason.AUTHENTICATION: "policy",
+    Reason.REPUTATION: "policy",
+    Reason.POLICY: "policy",
+    Reason.PROTOCOL: "protocol",
+    Reason.UNSENDABLE: "protocol",
+    Reason.UNKNOWN: "unknown",
+    Reason.CONNECTION_LOST: "unknown",
+    Reason.ACCEPTED: "unknown",
+}
 
 GONE = frozenset({Reason.NO_SUCH_USER, Reason.NO_SUCH_DOMAIN})
 """The only reasons that may suppress a member."""

@@ -1,1 +1,1 @@
-"""One message at a time to one relay: connections, the pipelined transaction, and what can go wrong."""
+"""Messages, one after another, to one peer: connections, chained transactions, and what can go wrong."""

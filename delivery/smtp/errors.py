@@ -1,4 +1,4 @@
-"""What can go wrong between us and a relay, typed by what it means for the message.
+"""What can go wrong between us and a peer, typed by what it means for the message.
 
 None carries an address, a host's text or a credential; a peer's own words stay in the `Reply`.
 """
@@ -15,16 +15,18 @@ class Failure(StrEnum):
     LOST = "lost"  # closed or reset by the peer
     TIMEOUT = "timeout"
     PROTOCOL = "protocol"  # out of order, malformed or over a bound: the peer can't be trusted any further
-    REFUSED = "refused"  # the relay answered, and it was a no: see `reply`
+    REFUSED = "refused"  # the peer answered, and it was a no: see `reply`
     TLS = "tls"  # no TLS where it is required, or a certificate that does not verify
     AUTHENTICATION = "authentication"  # no way to authenticate that both sides know, or none that is safe
+    LOCAL = "local"  # of our own: the source address is not ours, no file descriptor is left, the network is down
+    ABORTED = "aborted"  # by us: closed or cancelled, or a caller's own fault
 
 
 class ConnectFailed(TodokuError):  # noqa: N818 - named by meaning, as core.errors
-    """No usable connection. `reply` is the relay's refusal, if it gave one. No message is to blame."""
+    """No usable connection. `reply` is the peer's refusal, if it gave one. No message is to blame."""
 
     code = "connect-failed"
-    title = "The relay could not be used"
+    title = "The peer could not be used"
 
     def __init__(self, failure: Failure, reply: Reply | None = None) -> None:
         super().__init__(f"{self.title}: {failure}")
@@ -61,6 +63,7 @@ class Obstacle(StrEnum):
     RECIPIENT = "recipient"  # not a mailbox that may stand in a RCPT command
     SMTPUTF8 = "smtputf8"  # needs SMTPUTF8 (RFC 6531), which the peer does not offer
     EIGHT_BIT = "8bitmime"  # needs 8BITMIME (RFC 6152), which the peer does not offer
+    TOO_LARGE = "too_large"  # over the size that the peer takes (RFC 1870)
     UNFINISHED = "unfinished"  # no CRLF at the end: the final dot would not be seen
 
 

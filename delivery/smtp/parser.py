@@ -1,5 +1,7 @@
 """Cuts what a server sends into replies; pure and bounded (RFC 5321 section 4.2)."""
 
+from collections.abc import Iterator
+
 LINE_LIMIT = 2_048
 """Octets of one reply line with its line end; RFC 5321 section 4.5.3.1.5 asks for 512."""
 
@@ -29,13 +31,10 @@ class ReplyParser:
         """Whether a reply has begun and is not complete."""
         return bool(self._rest or self._lines)
 
-    def feed(self, received: bytes) -> list[tuple[int, bytes]]:
-        """Return all replies that `received` completes, in order; raises MalformedReply."""
-        replies: list[tuple[int, bytes]] = []
+    def feed(self, received: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the replies that `received` completes, in order; raises MalformedReply where they come to an end."""
         lines = (self._rest + received if self._rest else received).split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) >= LINE_LIMIT:
-            raise MalformedReply("a line is too long")
         for ended in lines:
             if len(ended) >= LINE_LIMIT:
                 raise MalformedReply("a line is too long")
@@ -54,7 +53,8 @@ class ReplyParser:
                 if self._lines:
                     text = b"\n".join([*self._lines, text])
                     self._lines = []
-                replies.append((code, text))
+                yield code, text
             else:
                 raise MalformedReply("a code is followed by neither space nor hyphen")
-        return replies
+        if len(self._rest) >= LINE_LIMIT:
+            raise MalformedReply("a line is too long")

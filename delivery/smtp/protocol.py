@@ -1,40 +1,58 @@
-"""The pipelined connection: our transaction on a transport that aiosmtplib has opened.
+"""The pipelined connection: our transactions, chained, on a transport that aiosmtplib has opened.
 
-One message at a time. What is not a clean reply in its turn aborts the transport, and the message ends as
-`NotStarted` or `OutcomeUnknown` according to whether its body had begun; after that the connection is not `usable`.
+A message's body is held back once its 354 has come, and goes out in one write with the next message's MAIL, RCPT and
+DATA (RFC 2920 section 3.1): one write and one read a message. What is not a clean reply in its turn aborts the
+transport, and each message under way ends as `NotStarted` or `OutcomeUnknown` by whether its body had begun.
 """
 
 import asyncio
-from collections.abc import Callable
+import socket
 from contextlib import suppress
 
-from delivery.envelope import Envelope
-from delivery.replies.reply import Reply
-from delivery.smtp.errors import Failure, NotStarted, OutcomeUnknown
+from delivery.smtp.errors import Failure, NotStarted
+from delivery.smtp.outgoing import Outcome, Outgoing
 from delivery.smtp.parser import MalformedReply, ReplyParser
-from delivery.smtp.relay import Timeouts
+from delivery.smtp.peer import Timeouts
 from delivery.smtp.transaction import CLOSING, END_OF_DATA, Offers, OutOfOrder, Step, Transaction, commands, stuffed
 
 
-class PipelinedConnection(asyncio.Protocol):
-    """Sends MAIL, RCPT and DATA in one write (RFC 2920); see `connection.Connection` for what the methods promise."""
+class _Exchange:
+    """A message under way: what is to be written, whom to tell, and how far its replies have come."""
 
-    def __init__(self, transport: asyncio.Transport, *, offers: Offers, timeouts: Timeouts) -> None:
+    __slots__ = ("body", "envelope", "outgoing", "transaction")
+
+    def __init__(self, outgoing: Outgoing, offers: Offers, *, reset: bool) -> None:
+        mail, rcpt = commands(outgoing.envelope, offers)
+        self.body = stuffed(outgoing.envelope.message)
+        self.envelope = b"%b%b\r\n%b\r\nDATA\r\n" % (b"RSET\r\n" if reset else b"", mail, rcpt)
+        self.outgoing = outgoing
+        self.transaction = Transaction(reset=reset)
+
+
+class PipelinedConnection(asyncio.Protocol):
+    """One write and one read a message; see `connection.Connection` for what the methods promise."""
+
+    def __init__(self, transport: asyncio.Transport, *, offers: Offers, timeouts: Timeouts, tls: str | None) -> None:
         self.sent = 0
+        self.tls = tls
         self._transport = transport
+        self._socket: socket.socket = transport.get_extra_info("socket")
         self._offers = offers
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
         self._parser = ReplyParser()
         self._gone = self._loop.create_future()
-        self._quitting = False
+        self._over = False
+        self._fault: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._reset_due = False
-        # The message under way, if any.
-        self._waiter: asyncio.Future[Reply] | None = None
-        self._transaction = Transaction()
-        self._body = b""
-        self._on_start: Callable[[], None] | None = None
-        self._started = False
+        # A message moves from `_envelope`, whose replies are awaited, to `_held`, whose body is due, to `_body`, whose
+        # final reply is awaited. Replies are for `_body`, if there is one, and then for `_envelope`.
+        self._envelope: _Exchange | None = None
+        self._held: _Exchange | None = None
+        self._body: _Exchange | None = None
+        # Octets that were written behind the body.
+        self._behind = 0
         self._paused = False
         # One timer serves all messages: a deadline that moves on costs nothing until the timer fires.
         self._deadline = 0.0
@@ -42,123 +60,163 @@ class PipelinedConnection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether a message can be sent now."""
-        return self._waiter is None and not self._quitting and not self._transport.is_closing()
+        """Whether it can take a message now."""
+        return self._waiter is None and not self._over and not self._transport.is_closing()
 
-    async def send(self, envelope: Envelope, *, on_start: Callable[[], None]) -> Reply:
+    async def send(self, outgoing: Outgoing) -> None:
         """See `connection.Connection.send`."""
+        exchange = _Exchange(outgoing, self._offers, reset=self._reset_due)
         if not self.usable:
-            raise NotStarted(Failure.LOST)
-        mail, rcpt = commands(envelope, self._offers)
-        self._body = stuffed(envelope.message)
-        self._on_start = on_start
-        self._started = False
-        self._transaction = Transaction(reset=self._reset_due)
-        waiter: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiter = waiter
+            outgoing.done(NotStarted(Failure.LOST))
+            self._raise_fault()
+            return
         self.sent += 1
-        reset = b"RSET\r\n" if self._reset_due else b""
-        self._allow(self._timeouts.envelope)
-        self._transport.write(b"%b%b\r\n%b\r\nDATA\r\n" % (reset, mail, rcpt))
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            self._transport.abort()
-            raise
-        finally:
-            self._waiter = None
-            self._body = b""
-            self._on_start = None
+        self._reset_due = False
+        self._write(exchange)
+        await self._answers()
+
+    async def flush(self) -> None:
+        """See `connection.Connection.flush`."""
+        if self._held is not None:
+            if self.usable:
+                self._write(None)
+            else:
+                self._end(Failure.LOST)
+        await self._answers()
 
     async def close(self) -> None:
         """See `connection.Connection.close`."""
-        if self.usable:
-            self._quitting = True
-            self._transport.write(b"QUIT\r\n")
-            # A peer that does not say goodbye in time is left without one.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._timeouts.quit):
-                    await asyncio.shield(self._gone)
-        self._transport.abort()
+        try:
+            if self.usable and self._held is None:
+                self._over = True
+                self._transport.write(b"QUIT\r\n")
+                # A peer that does not say goodbye in time is left without one.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._timeouts.quit):
+                        await asyncio.shield(self._gone)
+        finally:
+            self._end(Failure.ABORTED)
+        self._raise_fault()
+
+    def _write(self, follower: _Exchange | None) -> None:
+        """Write the held body, if there is one, and the follower's envelope behind it."""
+        begun, self._held = self._held, None
+        self._envelope = follower
+        envelope = b"" if follower is None else follower.envelope
+        if begun is None:
+            self._transport.write(envelope)
+            self._allow(self._timeouts.envelope)
+            return
+        try:
+            begun.outgoing.on_start()
+        except BaseException:
+            self._end(Failure.ABORTED)
+            raise
+        begun.transaction.begun = True
+        self._body = begun
+        self._behind = len(envelope)
+        # One write, so that it is one segment and one TLS record where it fits; `writelines` is no faster.
+        self._transport.write(begun.body + envelope)
+        self._allow(self._timeouts.body if self._paused else self._timeouts.final)
+
+    async def _answers(self) -> None:
+        """Wait until no reply is awaited; raises what a caller's `done` has raised."""
+        if self._body is not None or self._envelope is not None:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                self._end(Failure.ABORTED)
+                raise
+            finally:
+                self._waiter = None
+        self._raise_fault()
 
     def data_received(self, data: bytes) -> None:
         """Act on each reply that is complete."""
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            # The reply to QUIT, or one that was not asked for: a server's farewell to an idle client (421), or a
-            # fault. The next transaction's replies could not be told from it.
-            self._transport.close()
-            return
         try:
-            replies = self._parser.feed(data)
-            for at, (code, text) in enumerate(replies, start=1):
-                step = self._transaction.receive(code, text)
-                if step is not Step.WAIT:
-                    self._act(step, code, ahead=at < len(replies) or self._parser.pending)
-                    return
+            for code, text in self._parser.feed(data):
+                self._receive(code, text)
+            if self._body is None and self._envelope is None:
+                if self._parser.pending:
+                    # More than was asked for.
+                    self._end(Failure.PROTOCOL)
+                self._wake()
+            else:
+                # A server that sends reply by reply under Nagle's algorithm waits for this acknowledgement, which the
+                # kernel may put off for 40 ms: 23 messages a second, or thousands.
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         except (MalformedReply, OutOfOrder):
-            self._break(Failure.PROTOCOL)
+            self._end(Failure.PROTOCOL)
+
+    def _receive(self, code: int, text: bytes) -> None:
+        exchange = self._body or self._envelope
+        if exchange is None:
+            # The reply to QUIT, or one that was not asked for: a server's farewell to an idle client, or a fault. The
+            # next message's replies could not be told from it.
+            self._end(Failure.LOST if code == CLOSING else Failure.PROTOCOL)
             return
-        if replies and self._transaction.phase == "DATA":
-            self._allow(self._timeouts.data)
-
-    def _act(self, step: Step, code: int, *, ahead: bool) -> None:
-        """Take the step; `ahead` says that more has come in, which answers nothing that we have sent."""
-        if step is Step.DONE:
-            self._finish(code)
-            if ahead:
-                self._transport.abort()
-        elif ahead:
-            self._break(Failure.PROTOCOL)
-        elif step is Step.WRITE_NOTHING:
-            self._allow(self._timeouts.final)
-            self._transport.write(END_OF_DATA)
+        step = exchange.transaction.receive(code, text)
+        if step is Step.WAIT:
+            if exchange.transaction.phase == "DATA":
+                self._allow(self._timeouts.data)
+        elif step is Step.DONE:
+            self._finish(exchange, closing=code == CLOSING)
         else:
-            self._begin_body()
+            self._envelope = None
+            if step is Step.BODY_DUE:
+                self._held = exchange
+            else:
+                self._body = exchange
+                self._behind = 0
+                self._transport.write(END_OF_DATA)
+                self._allow(self._timeouts.final)
 
-    def _begin_body(self) -> None:
-        if self._on_start is not None:
-            try:
-                self._on_start()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's and goes back to it
-                self._settle(error)
-                self._transport.abort()
-                return
-        self._started = True
-        self._transport.write(self._body)
-        self._allow(self._timeouts.body if self._paused else self._timeouts.final)
-
-    def _finish(self, code: int) -> None:
-        reply = self._transaction.result
-        if reply is None:
+    def _finish(self, exchange: _Exchange, *, closing: bool) -> None:
+        result = exchange.transaction.result
+        if result is None:
             raise AssertionError("a transaction that is done has a result")
-        unwritten = self._transaction.phase == "BODY" and self._transport.get_write_buffer_size() > 0
-        if unwritten and reply.code < 400:  # noqa: PLR2004 - RFC 5321's classes
+        unwritten = exchange is self._body and self._transport.get_write_buffer_size() > self._behind
+        if unwritten and result.code < 400:  # noqa: PLR2004 - RFC 5321's classes
             # Accepted before we had sent it all: then it was not the message that was accepted.
-            self._break(Failure.PROTOCOL)
-            return
-        self._reset_due = self._transaction.open
-        self._settle(reply)
-        if unwritten:
-            self._transport.abort()
-        elif code == CLOSING:
-            self._transport.close()
-
-    def _break(self, failure: Failure) -> None:
-        """End the message without a final reply, and the connection with it."""
-        if self._transaction.result is not None and not self._started:
-            self._settle(self._transaction.result)
+            raise OutOfOrder("a body was accepted that has not been sent")
+        if exchange is self._body:
+            self._body = None
+            # The follower's replies have waited for this one.
+            self._allow(self._timeouts.envelope)
         else:
-            self._settle(OutcomeUnknown(failure) if self._started else NotStarted(failure))
+            self._envelope = None
+            self._reset_due = exchange.transaction.open
+        self._tell(exchange, result)
+        if unwritten or closing:
+            self._end(Failure.LOST)
+
+    def _end(self, failure: Failure) -> None:
+        """End the connection; what is under way on it comes to what it can."""
+        self._over = True
+        under_way = (self._body, self._held, self._envelope)
+        self._body = self._held = self._envelope = None
+        for exchange in under_way:
+            if exchange is not None:
+                self._tell(exchange, exchange.transaction.cut_off(failure))
         self._transport.abort()
+        self._wake()
 
-    def _settle(self, outcome: Reply | Exception) -> None:
-        if self._waiter is None or self._waiter.done():
-            return
-        if isinstance(outcome, Exception):
-            self._waiter.set_exception(outcome)
-        else:
-            self._waiter.set_result(outcome)
+    def _tell(self, exchange: _Exchange, outcome: Outcome) -> None:
+        try:
+            exchange.outgoing.done(outcome)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's and goes back to it
+            self._fault = self._fault or error
+            self._end(Failure.ABORTED)
+
+    def _raise_fault(self) -> None:
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _allow(self, seconds: float) -> None:
         self._deadline = self._loop.time() + seconds
@@ -169,32 +227,30 @@ class PipelinedConnection(asyncio.Protocol):
 
     def _expire(self) -> None:
         self._timer = None
-        if self._waiter is None or self._waiter.done():
+        if self._body is None and self._envelope is None:
             return
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._expire)
         else:
-            self._break(Failure.TIMEOUT)
+            self._end(Failure.TIMEOUT)
 
     def pause_writing(self) -> None:
-        """Note that the peer takes the body in slowly: the time for its reply has not begun."""
+        """Note, while a body is being written, that the time for its reply has not begun."""
         self._paused = True
-        if self._started:
-            self._allow(self._timeouts.body)
 
     def resume_writing(self) -> None:
         """Start the time for the final reply."""
         self._paused = False
-        if self._started:
+        if self._body is not None:
             self._allow(self._timeouts.final)
 
     def eof_received(self) -> None:
         """Give up: a peer that has closed its side answers no more."""
-        self._transport.abort()
+        self._end(Failure.LOST)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """End the message under way, and let go of the timer."""
-        self._break(Failure.LOST)
+        """End what is under way, and let go of the timer."""
+        self._end(Failure.LOST)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,17 +1,15 @@
 """The connection to a peer without PIPELINING: aiosmtplib's own methods, one command at a time."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
 import aiosmtplib
 
-from delivery.envelope import Envelope
-from delivery.replies.reply import Reply
 from delivery.smtp import cancellation
-from delivery.smtp.errors import Failure, NotStarted, OutcomeUnknown
-from delivery.smtp.relay import Timeouts
+from delivery.smtp.errors import Failure, NotStarted
+from delivery.smtp.outgoing import Outgoing
+from delivery.smtp.peer import Timeouts
 from delivery.smtp.transaction import CLOSING, Offers, OutOfOrder, Step, Transaction, commands, stuffed
 
 # What the kernel and the transport take in at once: a longer body needs time of its own.
@@ -19,55 +17,79 @@ _AT_ONCE = 64 * 1024
 
 
 class SequentialConnection:
-    """Four round trips a message; see `connection.Connection` for what the methods promise."""
+    """Four round trips a message, each told of before `send` returns; see `connection.Connection` for the promises."""
 
-    def __init__(self, client: aiosmtplib.SMTP, *, offers: Offers, timeouts: Timeouts) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, *, offers: Offers, timeouts: Timeouts, tls: str | None) -> None:
         self.sent = 0
+        self.tls = tls
         self._client = client
         self._offers = offers
         self._timeouts = timeouts
         self._busy = False
-        self._started = False
         self._reset_due = False
 
     @property
     def usable(self) -> bool:
-        """Whether a message can be sent now."""
+        """Whether it can take a message now."""
         return not self._busy and self._client.is_connected
 
-    async def send(self, envelope: Envelope, *, on_start: Callable[[], None]) -> Reply:
+    async def send(self, outgoing: Outgoing) -> None:
         """See `connection.Connection.send`."""
+        mail, rcpt = commands(outgoing.envelope, self._offers)
+        body = stuffed(outgoing.envelope.message)
         if not self.usable:
-            raise NotStarted(Failure.LOST)
-        mail, rcpt = commands(envelope, self._offers)
-        body = stuffed(envelope.message)
+            outgoing.done(NotStarted(Failure.LOST))
+            return
         transaction = Transaction(reset=self._reset_due)
         self._busy = True
-        self._started = False
         self.sent += 1
-        whole = False
-        failure = Failure.PROTOCOL
         try:
-            if await self._begin(transaction, mail, rcpt) is Step.WRITE_BODY:
-                cancellation.honour()
-                on_start()
-                await self._write(transaction, body)
-            self._reset_due = transaction.open
-            whole = True
-        except aiosmtplib.SMTPTimeoutError:
-            failure = Failure.TIMEOUT
-        except aiosmtplib.SMTPServerDisconnected:
-            failure = Failure.LOST
-        except (aiosmtplib.SMTPResponseException, OutOfOrder):
-            failure = Failure.PROTOCOL
+            failure = await self._transact(transaction, mail, rcpt, body, outgoing)
+        except asyncio.CancelledError:
+            self._abort()
+            outgoing.done(transaction.cut_off(Failure.ABORTED))
+            raise
+        except BaseException:
+            self._abort()
+            raise
         finally:
             self._busy = False
-            if not whole:
-                self._abort()
-        if transaction.result is not None:
-            return transaction.result
-        # From None: aiosmtplib's exceptions hold what the peer wrote.
-        raise (OutcomeUnknown(failure) if self._started else NotStarted(failure)) from None
+        if failure is None and transaction.result is not None:
+            self._reset_due = transaction.open
+            outgoing.done(transaction.result)
+        else:
+            self._abort()
+            outgoing.done(transaction.cut_off(failure or Failure.PROTOCOL))
+
+    async def flush(self) -> None:
+        """See `connection.Connection.flush`: nothing is ever held back here."""
+
+    async def close(self) -> None:
+        """See `connection.Connection.close`."""
+        try:
+            if self.usable:
+                self._busy = True
+                with suppress(aiosmtplib.SMTPException):
+                    await self._client.quit(timeout=self._timeouts.quit)
+        finally:
+            self._abort()
+
+    async def _transact(
+        self, transaction: Transaction, mail: bytes, rcpt: bytes, body: bytes, outgoing: Outgoing
+    ) -> Failure | None:
+        """Carry it through; return what kept the deciding reply away, if anything did."""
+        try:
+            if await self._begin(transaction, mail, rcpt) is Step.BODY_DUE:
+                cancellation.honour()
+                outgoing.on_start()
+                await self._write(transaction, body)
+        except aiosmtplib.SMTPTimeoutError:
+            return Failure.TIMEOUT
+        except aiosmtplib.SMTPServerDisconnected:
+            return Failure.LOST
+        except (aiosmtplib.SMTPResponseException, OutOfOrder):
+            return Failure.PROTOCOL
+        return None
 
     async def _begin(self, transaction: Transaction, mail: bytes, rcpt: bytes) -> Step:
         lines = {"RSET": b"RSET", "MAIL": mail, "RCPT": rcpt, "DATA": b"DATA"}
@@ -82,21 +104,13 @@ class SequentialConnection:
         protocol = self._client.protocol
         if protocol is None:
             raise aiosmtplib.SMTPServerDisconnected("lost")
-        self._started = True
+        transaction.begun = True
         protocol.write(body)
         limit = self._timeouts.final + (self._timeouts.body if len(body) > _AT_ONCE else 0)
         answer = await protocol.read_response(timeout=limit)
         _receive(transaction, answer)
         if answer.code == CLOSING:
             self._client.close()
-
-    async def close(self) -> None:
-        """See `connection.Connection.close`."""
-        if self.usable:
-            self._busy = True
-            with suppress(aiosmtplib.SMTPException):
-                await self._client.quit(timeout=self._timeouts.quit)
-        self._abort()
 
     def _abort(self) -> None:
         if self._client.transport is not None:

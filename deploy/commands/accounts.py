@@ -1,7 +1,7 @@
 """`todoku accounts`: the client companies of this installation."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,7 @@ from core.settings import load
 
 if TYPE_CHECKING:
     from deploy.accounts import Account
+    from scheduler.accounts import Account as Shown
 
 accounts = typer.Typer(no_args_is_help=True, help="The client companies of this installation.")
 
@@ -27,8 +28,27 @@ def list_() -> None:
     """Show all accounts."""
     from deploy.commands.output import show_table  # noqa: PLC0415 - the command line starts without it
 
-    rows = [(account.name, f"{account.created_at:%Y-%m-%d %H:%M}") for account in asyncio.run(_list())]
-    show_table(("account", "made (UTC)"), rows)
+    rows = [(account.name, f"{account.created_at:%Y-%m-%d %H:%M}", _limit(account)) for account in asyncio.run(_list())]
+    show_table(("account", "made (UTC)", "campaigns stop by themselves"), rows)
+
+
+@accounts.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(help="The account's name.")],
+    auto_stop: Annotated[
+        bool | None, typer.Option("--auto-stop/--no-auto-stop", help="Whether its campaigns stop by themselves.")
+    ] = None,
+    auto_stop_share: Annotated[
+        float | None, typer.Option(help="The share of results, up to 1, past which hard bounces stop a campaign.")
+    ] = None,
+    auto_stop_after: Annotated[int | None, typer.Option(help="Nothing is judged by fewer results than these.")] = None,
+) -> None:
+    """Change when an account's campaigns stop by themselves; what is not said stays."""
+    from deploy.commands.output import show  # noqa: PLC0415 - the command line starts without it
+
+    said = {"auto_stop": auto_stop, "auto_stop_share": auto_stop_share, "auto_stop_after": auto_stop_after}
+    changed = asyncio.run(_set(name, {key: value for key, value in said.items() if value is not None}))
+    show(f"{changed.name}: campaigns stop by themselves {_limit(changed)}.")
 
 
 async def _create(name: str) -> "Account":
@@ -47,9 +67,31 @@ async def _create(name: str) -> "Account":
         return await create_account(main, members, kek, IdSource(SystemClock()), name)
 
 
-async def _list() -> "list[Account]":
+async def _list() -> "list[Shown]":
     from deploy import databases  # noqa: PLC0415 - the command line starts without them
     from deploy.accounts import list_accounts  # noqa: PLC0415
+    from scheduler.accounts import AccountStore  # noqa: PLC0415
 
     async with databases.reached(load(), "main", process="accounts") as main:
-        return await list_accounts(main)
+        store = AccountStore(main)
+        return [await store.get(account.account_id) for account in await list_accounts(main)]
+
+
+async def _set(name: str, said: "dict[str, Any]") -> "Shown":
+    from dataclasses import replace  # noqa: PLC0415 - the command line starts without them
+
+    from deploy import databases  # noqa: PLC0415
+    from deploy.accounts import get_account  # noqa: PLC0415
+    from scheduler.accounts import AccountStore  # noqa: PLC0415
+
+    async with databases.reached(load(), "main", process="accounts") as main:
+        store = AccountStore(main)
+        present = await store.get((await get_account(main, name)).account_id)
+        return await store.change(present.account_id, replace(present.fields, **said), revision=present.revision)
+
+
+def _limit(account: "Shown") -> str:
+    fields = account.fields
+    if not fields.auto_stop:
+        return "never"
+    return f"past {fields.auto_stop_share * 100:g} % of hard bounces, after {fields.auto_stop_after:,} results"

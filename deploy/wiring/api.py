@@ -8,6 +8,7 @@ from api.imports.jobs import ImportJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
 from api.services import Services
+from core.outbox import NoticeStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from deploy import http_server
@@ -21,6 +22,7 @@ from members.members import MemberStore
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
+from scheduler.accounts import AccountStore
 from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
@@ -51,6 +53,7 @@ def _services(this: Process, opened: Opened) -> Services:
         import_max_bytes=this.settings.import_max_bytes,
         keys=KeyStore(main, this.new_id, os.urandom),
         idempotency=IdempotencyStore(main, opened.kek),
+        accounts=AccountStore(main),
         attributes=attributes,
         members=MemberStore(members, rings, this.new_id),
         vault=Vault(members, rings),
@@ -71,4 +74,5 @@ def _services(this: Process, opened: Opened) -> Services:
         ),
         runs=RunStore(main),
         reports=ReportStore(main),
+        notices=NoticeStore(main),
     )

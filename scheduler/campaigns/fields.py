@@ -37,7 +37,10 @@ class CampaignFields:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A campaign as it is shown. The last four describe its newest run and are None while it is a draft."""
+    """A campaign as it is shown. The last five describe its newest run and are None while it is a draft.
+
+    `resume_at` is when a suspended run goes on by itself, None for one that is not suspended.
+    """
 
     campaign_id: UUID
     account_id: UUID
@@ -50,6 +53,7 @@ class Campaign:
     starts_at: datetime | None
     local_time: str | None
     time_zone: str | None
+    resume_at: datetime | None
 
 
 def require_valid(fields: CampaignFields) -> None:

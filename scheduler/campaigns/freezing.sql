@@ -9,9 +9,6 @@ JOIN template t USING (template_id)
 JOIN template_version v ON v.template_id = t.template_id AND v.version = t.version
 WHERE c.account_id = $1 AND c.campaign_id = $2 AND c.removed_at IS NULL;
 
--- name: now
-SELECT app.now();
-
 -- name: insert_content
 INSERT INTO content (content_id, account_id, body, links) VALUES ($1, $2, $3, $4);
 

@@ -2,17 +2,57 @@
 -- A test run has no campaign's state and can't be steered.
 
 -- name: newest
-SELECT run_id, state FROM run WHERE account_id = $1 AND campaign_id = $2 AND kind = 'campaign'
+SELECT run_id, state, resume_at IS NOT NULL AS suspended FROM run WHERE account_id = $1 AND campaign_id = $2 AND kind = 'campaign'
 ORDER BY run_id DESC LIMIT 1;
 
 -- name: pause
-WITH held AS (UPDATE run SET state = 'pausing' WHERE run_id = $1 AND state = 'running' RETURNING run_id),
+-- $2 in how many seconds it goes on by itself, or null for not before somebody says so. A person's word replaces what a
+-- suspension had said; the reason of a stop that has no end stays.
+WITH held AS (
+         UPDATE run SET state = CASE state WHEN 'running' THEN 'pausing' ELSE state END,
+                resume_at = app.now() + make_interval(secs => $2),
+                reason = CASE WHEN audience_state = 'failed' OR resume_at IS NULL THEN reason END
+         WHERE run_id = $1 AND state IN ('running', 'pausing', 'paused') RETURNING run_id),
      lanes AS (UPDATE lane SET state = 'held' FROM held WHERE lane.run_id = held.run_id)
 SELECT run_id FROM held;
 
 -- name: resume
+-- $2 the reasons that make a failure a hard bounce. Whoever resumes has seen the figures: they are watched anew from here.
 -- Its virtual time moves up to the others': what it missed while it was held is not made up for at their cost.
-WITH running AS (UPDATE run SET state = 'running' WHERE run_id = $1 AND state IN ('paused', 'pausing') RETURNING run_id),
+-- What waits for its site waits since now: the time in which nobody was allowed to send expires no message.
+WITH counted AS MATERIALIZED (
+         SELECT coalesce(sum(total), 0) AS results,
+                coalesce(sum(total) FILTER (WHERE kind = 'failed' AND detail = ANY ($2::text[])), 0) AS bounces
+         FROM (SELECT kind, detail, total FROM tally WHERE run_id = $1 AND kind IN ('accepted', 'failed')
+               UNION ALL
+               SELECT kind, detail, total FROM tally_delta WHERE run_id = $1 AND kind IN ('accepted', 'failed')) t),
+     running AS (
+         UPDATE run SET state = 'running', resume_at = NULL,
+                reason = CASE WHEN audience_state = 'failed' THEN reason END,
+                watch_from_results = counted.results, watch_from_bounces = counted.bounces
+         FROM counted WHERE run_id = $1 AND state IN ('paused', 'pausing') RETURNING run_id),
+     waited AS (
+         UPDATE chunk SET held_since = app.now() FROM running
+         WHERE chunk.run_id = running.run_id AND chunk.state = 'ready' AND chunk.held_since IS NOT NULL),
+     lanes AS (
+         UPDATE lane SET state = 'running',
+                vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
+                                         WHERE other.state = 'running' AND other.pool = lane.pool))
+         FROM running WHERE lane.run_id = running.run_id)
+SELECT run_id FROM running;
+
+-- name: resume_due
+-- Suspensions that are over. Nobody has looked at the figures, so they are watched on from where they were.
+WITH due AS MATERIALIZED (
+         SELECT run_id FROM run WHERE resume_at <= (SELECT app.now()) AND state IN ('paused', 'pausing')
+         ORDER BY resume_at LIMIT 200 FOR NO KEY UPDATE SKIP LOCKED),
+     running AS (
+         UPDATE run SET state = 'running', resume_at = NULL,
+                reason = CASE WHEN audience_state = 'failed' THEN reason END
+         FROM due WHERE run.run_id = due.run_id RETURNING run.run_id),
+     waited AS (
+         UPDATE chunk SET held_since = app.now() FROM running
+         WHERE chunk.run_id = running.run_id AND chunk.state = 'ready' AND chunk.held_since IS NOT NULL),
      lanes AS (
          UPDATE lane SET state = 'running',
                 vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
@@ -24,7 +64,7 @@ SELECT run_id FROM running;
 -- What has not begun ends at once; the rest when nothing of it is under way.
 WITH ending AS (
          UPDATE run SET state = CASE state WHEN 'scheduled' THEN 'cancelled' ELSE 'cancelling' END,
-                finished_at = CASE state WHEN 'scheduled' THEN app.now() END
+                finished_at = CASE state WHEN 'scheduled' THEN app.now() END, resume_at = NULL
          WHERE run_id = $1 AND state IN ('scheduled', 'running', 'pausing', 'paused') RETURNING run_id, state),
      lanes AS (
          UPDATE lane SET state = CASE ending.state WHEN 'cancelled' THEN 'closed' ELSE 'held' END
@@ -48,7 +88,8 @@ WITH still AS MATERIALIZED (
          LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED),
      settled AS (
          UPDATE run SET state = still.becomes,
-                finished_at = CASE WHEN still.becomes <> 'paused' THEN app.now() END
+                finished_at = CASE WHEN still.becomes <> 'paused' THEN app.now() END,
+                resume_at = CASE WHEN still.becomes = 'paused' THEN run.resume_at END
          FROM still WHERE run.run_id = still.run_id RETURNING run.run_id, run.state, run.kind),
      lanes AS (
          UPDATE lane SET state = 'closed' FROM settled

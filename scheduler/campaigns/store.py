@@ -9,7 +9,7 @@ import asyncpg
 
 from core import sql
 from core.errors import Conflict, Fault, InvalidInput, NotFound, StaleRevision
-from scheduler.campaigns import freezing, steering
+from scheduler.campaigns import freezing, steering, times
 from scheduler.campaigns.check import Attributes, AudienceResolver, CampaignCheck, CampaignChecker
 from scheduler.campaigns.fields import LONGEST_NAME, Campaign, CampaignFields, require_valid
 from scheduler.campaigns.freezing import Addressees
@@ -120,9 +120,20 @@ class CampaignStore:
             member_ids=member_ids,
         )
 
-    async def pause(self, account_id: UUID, campaign_id: UUID) -> Campaign:
-        """Have the run begin nothing more; `settle` waits until what is under way has ended. Raises Conflict."""
-        return await self._steer(Action.PAUSE, account_id, campaign_id)
+    async def pause(
+        self, account_id: UUID, campaign_id: UUID, *, seconds: float | None = None, until: datetime | None = None
+    ) -> Campaign:
+        """Have the run begin nothing more; `settle` waits until what is under way has ended.
+
+        It goes on by itself after `seconds`, or at `until` (aware), if one of them is given. Raises Conflict, or
+        InvalidInput for a time that is past or more than a year ahead.
+        """
+        await self.get(account_id, campaign_id)
+        if until is not None:
+            now = await self._main.fetchval(SQL["now"])
+            seconds = times.seconds_until(until, now=now)
+        await steering.steer(self._main, Action.PAUSE, account_id=account_id, campaign_id=campaign_id, seconds=seconds)
+        return await self.get(account_id, campaign_id)
 
     async def resume(self, account_id: UUID, campaign_id: UUID) -> Campaign:
         """Let a paused run go on. Raises Conflict."""
@@ -202,4 +213,5 @@ def _campaign(row: asyncpg.Record) -> Campaign:
         starts_at=row["starts_at"],
         local_time=row["local_time"],
         time_zone=row["time_zone"],
+        resume_at=row["resume_at"],
     )

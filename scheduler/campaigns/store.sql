@@ -11,7 +11,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: get
 -- A campaign's state is that of its newest run that is no test: run ids are ordered by time.
-SELECT c.*, run.run_id, coalesce(run.state, 'draft') AS state, run.starts_at, run.local_time, run.time_zone
+SELECT c.*, run.run_id, coalesce(run.state, 'draft') AS state, run.starts_at, run.local_time, run.time_zone,
+       run.resume_at
 FROM campaign c
 LEFT JOIN LATERAL (SELECT * FROM run WHERE run.campaign_id = c.campaign_id AND kind = 'campaign'
                    ORDER BY run.run_id DESC LIMIT 1) run ON true
@@ -19,7 +20,8 @@ WHERE c.account_id = $1 AND c.campaign_id = $2 AND c.removed_at IS NULL;
 
 -- name: list
 -- In the order of their making; $2 is the last id of the page before.
-SELECT c.*, run.run_id, coalesce(run.state, 'draft') AS state, run.starts_at, run.local_time, run.time_zone
+SELECT c.*, run.run_id, coalesce(run.state, 'draft') AS state, run.starts_at, run.local_time, run.time_zone,
+       run.resume_at
 FROM campaign c
 LEFT JOIN LATERAL (SELECT * FROM run WHERE run.campaign_id = c.campaign_id AND kind = 'campaign'
                    ORDER BY run.run_id DESC LIMIT 1) run ON true
@@ -51,3 +53,6 @@ DELETE FROM campaign WHERE campaign_id = $1;
 -- name: hide
 -- Its test sends stay in the record, so its row must stay too.
 UPDATE campaign SET removed_at = app.now() WHERE campaign_id = $1;
+
+-- name: now
+SELECT app.now();

@@ -54,6 +54,17 @@ def resolve(at: datetime, time_zone: str | None, *, now: datetime) -> StartTime:
     return StartTime(instant, local, time_zone)
 
 
+def seconds_until(at: datetime, *, now: datetime) -> float:
+    """Return the seconds from `now` to `at` (both aware); raise InvalidInput if it is past or over a year ahead."""
+    if at <= now:
+        detail = "The time is in the past"
+        raise InvalidInput(detail, [Fault("/until", "in-the-past", detail)])
+    if at - now > FARTHEST:
+        detail = "The time is more than a year ahead"
+        raise InvalidInput(detail, [Fault("/until", "too-far-ahead", detail)])
+    return (at - now).total_seconds()
+
+
 def _zone(name: str) -> ZoneInfo:
     if len(name) <= _LONGEST_ZONE:
         try:

@@ -5,7 +5,7 @@ A figure of a shared machine is worth little alone: each benchmark measures what
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import orjson
@@ -17,7 +17,7 @@ from core import logs
 from deploy.dsns import Dsns
 from deploy.postgres import EmbeddedPostgres, create_databases
 from deploy.process import collect_seldom
-from tests.benchmarks import delivery, import_, tracking
+from tests.benchmarks import delivery, import_, starts, tracking
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
 
@@ -36,20 +36,24 @@ async def _on_databases(measure: Callable[[Dsns], Awaitable[list[Figure]]]) -> l
             await asyncio.to_thread(postgres.stop)
 
 
-BENCHMARKS: Mapping[str, Callable[[], Awaitable[list[Figure]]]] = {
+BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "delivery": delivery.measure,
+    "starts": starts.measure,
     "import": lambda: _on_databases(lambda dsns: import_.measure(dsns, IMPORT_ROWS)),
     "tracking": lambda: _on_databases(tracking.measure),
 }
+AT_LENGTH: dict[str, Callable[[], Awaitable[list[Figure]]]] = {"scale": delivery.scale}
+"""Benchmarks of a quarter of an hour, run only by name."""
 
 
 def main() -> int:
     """Run the named benchmarks, or all; the exit code is 2 for a name that is none."""
     names = sys.argv[1:] or list(BENCHMARKS)
     console = Console()
-    unknown = [name for name in names if name not in BENCHMARKS]
+    known = BENCHMARKS | AT_LENGTH
+    unknown = [name for name in names if name not in known]
     if unknown:
-        console.print(f"No such benchmark: {', '.join(unknown)}. There are: {', '.join(BENCHMARKS)}")
+        console.print(f"No such benchmark: {', '.join(unknown)}. There are: {', '.join(known)}")
         return 2
     logs.configure("bench", "error")
     collect_seldom()  # as every service process does
@@ -70,7 +74,7 @@ def main() -> int:
 
 
 async def _measured(name: str) -> list[Figure]:
-    return await BENCHMARKS[name]()
+    return await (BENCHMARKS | AT_LENGTH)[name]()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""CPU and wall time a message over SMTP, pipelined and through aiosmtplib's own commands, against smtp-sink.
+"""CPU and wall time a message over SMTP against smtp-sink: chained, pipelined, sequential, by aiosmtplib's sendmail.
 
 Run it as `python -m tests.benchmarks.smtp`; it needs Debian's smtp-sink and takes a few seconds.
 """
@@ -12,14 +12,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import aiosmtplib
 import uvloop
 
 from delivery.envelope import Envelope
+from delivery.replies.reply import Reply
 from delivery.smtp.connection import Connection, connect
-from delivery.smtp.relay import Relay, Timeouts
+from delivery.smtp.outgoing import Outcome, Outgoing
+from delivery.smtp.peer import Peer, Timeouts
 
 MESSAGES = 8_000
 CONNECTIONS = 10
@@ -50,17 +53,24 @@ def nothing() -> None:
     """Stand in for the journal."""
 
 
-async def by_connection(port: int) -> None:
-    """Send through ours, pipelined or not as the sink offers."""
-    relay = Relay("127.0.0.1", port, tls="none")
-    opened = [await connect(relay, ehlo_name="bench.example", timeouts=Timeouts()) for _ in range(CONNECTIONS)]
+def taken(outcome: Outcome) -> None:
+    """Leave if a message was not accepted."""
+    if not isinstance(outcome, Reply) or outcome.code != 250:
+        sys.exit(f"not accepted: {outcome}")
+
+
+async def by_connection(port: int, *, chained: bool) -> None:
+    """Send through ours; where not `chained`, each message has its reply before the next one is begun."""
+    peer = Peer("127.0.0.1", port, tls="none")
+    opened = [await connect(peer, ehlo_name="bench.example", timeouts=Timeouts()) for _ in range(CONNECTIONS)]
     envelope = Envelope("bounce@bench.example", "member@example.jp", MESSAGE, smtputf8=False)
 
     async def run(connection: Connection) -> None:
         for _ in range(MESSAGES // CONNECTIONS):
-            reply = await connection.send(envelope, on_start=nothing)
-            if reply.code != 250:
-                sys.exit(f"refused: {reply.code}")
+            await connection.send(Outgoing(envelope, nothing, taken))
+            if not chained:
+                await connection.flush()
+        await connection.flush()
         await connection.close()
 
     await asyncio.gather(*(run(connection) for connection in opened))
@@ -80,11 +90,13 @@ async def by_library(port: int) -> None:
 async def main() -> None:
     """Print one line a way."""
     sys.stdout.write(f"{MESSAGES} messages of {len(MESSAGE)} octets, {CONNECTIONS} connections, uvloop\n")
-    for name, way, options in [
-        ("pipelined", by_connection, []),
-        ("sequential", by_connection, ["-p"]),
+    ways: list[tuple[str, Callable[[int], Awaitable[None]], list[str]]] = [
+        ("chained", partial(by_connection, chained=True), []),
+        ("pipelined", partial(by_connection, chained=False), []),
+        ("sequential", partial(by_connection, chained=True), ["-p"]),
         ("aiosmtplib sendmail", by_library, []),
-    ]:
+    ]
+    for name, way, options in ways:
         async with sink(options) as port:
             wall, cpu = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
             await way(port)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from uuid import UUID
 
@@ -46,6 +47,9 @@ class Members:
 
     async def open_members(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[Member]:
         return [self.held[one] for one in member_ids if one in self.held]
+
+    async def destination_digest(self, account_id: UUID, text: str) -> bytes:
+        return blake2b(text.encode(), digest_size=16).digest()
 
 
 class NoSigning:

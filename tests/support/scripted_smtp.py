@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import datetime as dt
 import ipaddress
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, SupportsIndex
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -43,25 +44,35 @@ class Scripted:
     """`script` maps a command to its reply, a fault, or a list of these taken in turn; what is not named is accepted.
 
     "MIDBODY" is said after the body's first ten octets, and nothing more is read. A `strict` server answers 503 to
-    what is out of order, as real ones do. `taken` is what came in after a stall.
+    what is out of order, as real ones do. With `nagle`, each reply leaves by itself, as soon as Nagle's algorithm lets
+    it. `segments` is all that came in, as it came; `taken` what came in after a
+    stall; `clients` the addresses that connected. `say` and `hang_up` speak out of turn, on the latest connection.
     """
 
     script: dict[str, str | list[str]] = field(default_factory=dict)
-    extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "8BITMIME")
+    extensions: tuple[str, ...] = ("PIPELINING", "SIZE 100000000", "8BITMIME")
     starttls: ssl.SSLContext | None = None
     implicit_tls: ssl.SSLContext | None = None
     bytewise: bool = False
+    nagle: bool = False
     strict: bool = False
     on_data: Callable[[], None] = _nothing
     on_body: Callable[[], None] = _nothing
     lines: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
+    segments: list[bytes] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
     taken: bytes = b""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
     _said: str = ""
     _open: tuple[str, ...] = ()
+    _writer: asyncio.StreamWriter | None = None
+
+    def __post_init__(self) -> None:
+        # Lists are used up, and a test's parameters are shared by its runs.
+        self.script = {command: told if isinstance(told, str) else [*told] for command, told in self.script.items()}
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[Self]:
@@ -69,9 +80,16 @@ class Scripted:
         sessions: list[asyncio.Task[None]] = []
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._writer = writer
+            self.clients.append(writer.get_extra_info("peername")[0])
+            if self.nagle:
+                writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
             sessions.append(asyncio.create_task(self._converse(reader, writer)))
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=self.implicit_tls)
+        def session() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(_Recording(self.segments), accept)
+
+        server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0, ssl=self.implicit_tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -79,6 +97,22 @@ class Scripted:
             server.close()
             async with asyncio.timeout(5):
                 await asyncio.gather(*sessions)
+
+    def say(self, text: str) -> None:
+        """Say something that answers nothing, with no more line ends than are in it."""
+        if self._writer is not None:
+            self._writer.write(text.replace("\n", "\r\n").encode())
+
+    def hang_up(self, fault: str) -> None:
+        """Close, reset or half-close the connection."""
+        if self._writer is None:
+            return
+        if fault == RESET:
+            self._writer.transport.abort()
+        elif fault == HALF_CLOSE:
+            self._writer.write_eof()
+        else:
+            self._writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -133,11 +167,14 @@ class Scripted:
         if told in (STALL, HALF_CLOSE):
             if told == HALF_CLOSE:
                 writer.write_eof()
-            return await self._hold(reader, read=True)
+            return await self._hold(reader, read=command != "MIDBODY")
         wire = told.replace("\n", "\r\n").encode() + b"\r\n"
         for piece in [wire[at : at + 1] for at in range(len(wire))] if self.bytewise else [wire]:
             writer.write(piece)
             await writer.drain()
+        if self.nagle:
+            # uvloop puts together what is written in one turn of the loop.
+            await asyncio.sleep(0)
         return True
 
     async def _hold(self, reader: asyncio.StreamReader, *, read: bool) -> bool:
@@ -148,6 +185,18 @@ class Scripted:
         else:
             await self.released.wait()
         return False
+
+
+class _Recording(asyncio.StreamReader):
+    """A reader that keeps each segment as it came."""
+
+    def __init__(self, segments: list[bytes]) -> None:
+        super().__init__()
+        self._segments = segments
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        self._segments.append(bytes(data))
+        super().feed_data(data)
 
 
 async def _body(reader: asyncio.StreamReader, on_first: Callable[[], None]) -> bytes:

@@ -1,4 +1,4 @@
--- The clock, accounts, API keys and idempotency keys of the main database.
+-- The clock, accounts, API keys, idempotency keys, notices, jobs and workers of the main database.
 -- This database knows members by id alone: no address, no name, no attribute of a person stands in it.
 
 CREATE SCHEMA app;
@@ -15,9 +15,14 @@ CREATE FUNCTION app.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT clock_timestamp() + (SELECT shift FROM app.clock_offset) $$;
 
 CREATE TABLE account (
-    account_id uuid PRIMARY KEY,
-    name       text NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
-    created_at timestamptz NOT NULL DEFAULT app.now()
+    account_id      uuid PRIMARY KEY,
+    name            text NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
+    -- Whether its campaigns stop by themselves, past which share of hard bounces, and after how many results.
+    auto_stop       boolean NOT NULL DEFAULT true,
+    auto_stop_share double precision NOT NULL DEFAULT 0.1 CHECK (auto_stop_share > 0 AND auto_stop_share <= 1),
+    auto_stop_after integer NOT NULL DEFAULT 500 CHECK (auto_stop_after > 0),
+    revision        integer NOT NULL DEFAULT 1,
+    created_at      timestamptz NOT NULL DEFAULT app.now()
 );
 
 -- The key itself is shown once and never stored: SHA-256 of 32 random bytes needs no salt.
@@ -44,6 +49,18 @@ CREATE TABLE idempotency (
     PRIMARY KEY (account_id, key)
 );
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
+
+-- Notices that leave in the transaction that caused them. Insert-only; housekeeping forgets the old ones.
+CREATE TABLE outbox (
+    event_id   uuid PRIMARY KEY,
+    account_id uuid NOT NULL REFERENCES account,
+    kind       text NOT NULL CHECK (kind ~ '^[a-z]+\.[a-z_]+$'),
+    subject_id uuid NOT NULL,
+    payload    jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL DEFAULT app.now()
+);
+CREATE INDEX outbox_by_account ON outbox (account_id, event_id);
+CREATE INDEX outbox_by_age ON outbox (created_at);
 
 -- Work that needs keys, leased by the workers of the pool `jobs`.
 CREATE TABLE job (

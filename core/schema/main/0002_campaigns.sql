@@ -107,7 +107,13 @@ CREATE TABLE run (
     started_at     timestamptz,
     first_sent_at  timestamptz,
     finished_at    timestamptz,
-    reason         text
+    reason         text,
+    -- A run that was suspended for a time is paused until then.
+    resume_at      timestamptz,
+    -- What a person has seen and resumed it in spite of: hard bounces are watched from here on.
+    watch_from_results integer NOT NULL DEFAULT 0,
+    watch_from_bounces integer NOT NULL DEFAULT 0,
+    CHECK (resume_at IS NULL OR state IN ('pausing', 'paused'))
 );
 -- A campaign has one live run at the most.
 CREATE UNIQUE INDEX run_one_live ON run (campaign_id)
@@ -118,6 +124,7 @@ CREATE INDEX run_live ON run (run_id) WHERE state NOT IN ('finished', 'cancelled
 -- What the sweep asks four times a second must not grow with the number of scheduled or past runs.
 CREATE INDEX run_unplanned ON run (starts_at)
     WHERE audience_state = 'waiting' AND state NOT IN ('finished', 'cancelled');
+CREATE INDEX run_suspended ON run (resume_at) WHERE resume_at IS NOT NULL;
 CREATE INDEX run_moving ON run (run_id) WHERE state IN ('running', 'pausing', 'cancelling');
 
 -- The only ways from state to state; the application asks, the database holds.

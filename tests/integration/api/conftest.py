@@ -21,6 +21,7 @@ from api.scopes import SCOPES
 from api.services import Services
 from core.clock import Clock
 from core.ids import IdSource
+from core.outbox import NoticeStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from members.attributes import AttributeStore
@@ -33,6 +34,7 @@ from members.members import MemberStore
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
+from scheduler.accounts import AccountStore
 from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
@@ -55,6 +57,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         import_max_bytes=8_000_000,
         keys=KeyStore(main, new_id, os.urandom),
         idempotency=IdempotencyStore(main, kek),
+        accounts=AccountStore(main),
         attributes=attributes,
         members=MemberStore(vault, rings, new_id),
         vault=Vault(vault, rings),
@@ -71,6 +74,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         ),
         runs=RunStore(main),
         reports=ReportStore(main),
+        notices=NoticeStore(main),
     )
 
 

@@ -26,8 +26,8 @@ async def test_intents_and_results_read_no_table_from_end_to_end(
     given = [run.run_id] * 200, seqs, [1] * 200
     empty = [None] * 200
     statements = {
-        "record": (owner, *given, ["accepted"] * 200, empty, empty, empty, [0.0] * 200, [False] * 200),
-        "intend": (owner, *given, [owner] * 200, seqs, seqs),
+        "record": (owner, *given, ["accepted"] * 200, empty, empty, empty, [0.0] * 200, [False] * 200, empty, empty),
+        "intend": (owner, *given, [owner] * 200, seqs, seqs, True),
     }
     for name, arguments in statements.items():
         plan = "\n".join(row[0] for row in await main.fetch(f"EXPLAIN {SQL[name]}", *arguments))

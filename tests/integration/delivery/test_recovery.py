@@ -6,10 +6,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from api.members.stops import StopStore
 from core.clock import SystemClock
 from core.ids import IdSource
 from delivery import recovery
 from delivery.journal import Journal
+from delivery.lease import SQL as LEASES
 from delivery.ledger import Ledger, Outcome, record
 from delivery.queue import Claim, Queue, Successor
 from delivery.replies.verdict import ACCEPTED, Reason, Verdict
@@ -46,11 +48,12 @@ def message(run: Arranged, claim: Claim, seq: int, tries: int = 1) -> Message:
         None,  # type: ignore[arg-type]  # the ledger reads ids alone
         None,  # type: ignore[arg-type]
         *(tries, 0, 0.0, 0.0, run.run_id, seq, members[seq - 1], claim.chunk_id, claim.epoch),
+        None,  # type: ignore[arg-type]
     )
 
 
 async def claimed_and_intended(main: asyncpg.Pool, owner: UUID, run: Arranged) -> Claim:
-    claim = await Queue(main, owner, "bulk").claim()
+    claim = await Queue(main, owner, "bulk").claim(mixed=True)
     assert claim is not None
     refused = await Ledger(main, owner, SystemClock()).intend([message(run, claim, seq) for seq in range(1, 6)])
     assert refused == {}
@@ -114,7 +117,7 @@ async def test_a_retired_worker_can_claim_and_intend_nothing_more(
     claim = await claimed_and_intended(main, owner, run)
     await shift_clock(main_owner, 136)
     await recovery.reap(main, 60)
-    assert await Queue(main, owner, "bulk").claim() is None
+    assert await Queue(main, owner, "bulk").claim(mixed=True) is None
     refused = await Ledger(main, owner, SystemClock()).intend([message(run, claim, 1, tries=2)])
     assert refused == {0: "lost"}
     assert await Queue(main, owner, "bulk").end(claim, [], 0) is False
@@ -140,7 +143,7 @@ async def test_a_late_result_does_not_replace_uncertain_once_a_later_try_exists(
     await shift_clock(main_owner, 136)
     await recovery.reap(main, 60)
     other = await a_worker(main, new_id)
-    claim = await Queue(main, other, "bulk").claim()
+    claim = await Queue(main, other, "bulk").claim(mixed=True)
     assert claim is not None
     assert claim.epoch == 2
     assert await Ledger(main, other, SystemClock()).intend([message(run, claim, 1, tries=2)]) == {}
@@ -167,8 +170,29 @@ async def test_a_result_without_an_intent_of_its_owner_is_not_taken(
 
 async def test_an_intent_may_be_asked_again_after_a_lost_answer(main: asyncpg.Pool, run: Arranged, owner: UUID) -> None:
     claim = await claimed_and_intended(main, owner, run)
-    assert await Ledger(main, owner, SystemClock()).intend([message(run, claim, seq) for seq in range(1, 6)]) == {}
+    again = [message(run, claim, seq) for seq in range(1, 6)]
+    assert await Ledger(main, owner, SystemClock()).ask(again, again=True) == {}
     assert await main.fetchval("SELECT count(*) FROM intent") == 5
+
+
+async def test_what_was_granted_stays_so_though_a_pause_and_a_stop_came_before_it_was_asked_again(
+    main: asyncpg.Pool, run: Arranged, owner: UUID
+) -> None:
+    claim = await claimed_and_intended(main, owner, run)
+    await main.execute("UPDATE run SET state = 'pausing' WHERE run_id = $1", run.run_id)
+    await StopStore(main).stop(run.account_id, next(iter(run.members.held)), "unsubscribed")
+    again = [message(run, claim, seq) for seq in range(1, 6)]
+    assert await Ledger(main, owner, SystemClock()).ask(again, again=True) == {}
+    assert await main.fetchval("SELECT count(*) FROM omission") == 0
+
+
+async def test_a_process_that_ends_with_intents_open_leaves_its_chunks_to_recovery(
+    main: asyncpg.Pool, run: Arranged, owner: UUID
+) -> None:
+    await claimed_and_intended(main, owner, run)
+    assert await main.fetchval(LEASES["close"], owner) == 0
+    assert await main.fetchval("SELECT count(*) FROM chunk WHERE state = 'leased'") == 1
+    assert await outcomes(main, run.run_id) == {}
 
 
 async def test_a_chunk_whose_lane_has_nothing_claimable_does_not_starve_the_others(
@@ -178,22 +202,22 @@ async def test_a_chunk_whose_lane_has_nothing_claimable_does_not_starve_the_othe
     other = await arrange_run(main, new_id, ["x@example.jp"])
     await main.execute("UPDATE lane SET vtime = 1000 WHERE run_id = $1", other.run_id)
     queue = Queue(main, owner, "bulk")
-    first, second = await queue.claim(), await queue.claim()
+    first, second = await queue.claim(mixed=True), await queue.claim(mixed=True)
     assert first is not None
     assert second is not None
     assert {first.run_id, second.run_id} == {run.run_id, other.run_id}
-    assert await queue.claim() is None
+    assert await queue.claim(mixed=True) is None
 
 
 async def test_ending_a_chunk_may_be_repeated_and_hands_on_once(main: asyncpg.Pool, run: Arranged, owner: UUID) -> None:
     queue = Queue(main, owner, "bulk")
-    claim = await queue.claim()
+    claim = await queue.claim(mixed=True)
     assert claim is not None
     for _ in range(2):
         assert await queue.end(claim, [Successor((2, 4), 0.0), Successor((5,), 60.0)], 1)
     rows = await main.fetch("SELECT first_seq, last_seq, seqs FROM chunk WHERE state = 'ready' ORDER BY chunk_id")
     assert [tuple(row) for row in rows] == [(2, 4, [2, 4]), (5, 5, [5])]
-    again = await queue.claim()
+    again = await queue.claim(mixed=True)
     assert again is not None
     assert [one.seq for one in await queue.recipients(again)] == [2, 4]
-    assert await queue.claim() is None
+    assert await queue.claim(mixed=True) is None

@@ -33,7 +33,8 @@ async def tried(stage: Stage, campaign: Campaign, seq: int, *outcomes: str | Non
         if outcome is None:
             continue
         await stage.main.execute(
-            "INSERT INTO result VALUES ($1, $2, $3, $4::text::outcome, 250, 'because', NULL, app.now())",
+            "INSERT INTO result (run_id, seq, try, outcome, code, reason, at)"
+            " VALUES ($1, $2, $3, $4::text::outcome, 250, 'because', app.now())",
             campaign.run_id,
             seq,
             number,

@@ -3,11 +3,14 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from core import outbox
 from core.clock import Clock
 from core.database import close_pool, open_pool
+from delivery.pacing.restrictions import Restrictions
 from deploy.dsns import Dsns
 from scheduler import chores
 from scheduler.campaigns.states import State
+from scheduler.campaigns.steering import suspend
 from scheduler.sweep import Sweep
 from tests.support.campaigns import Stage
 from tests.support.postgres import shift_clock
@@ -19,7 +22,7 @@ async def nothing() -> None:
 
 def sweep(stage: Stage, stops: asyncpg.Pool, clock: Clock, **calls: object) -> Sweep:
     given = {"reap": nothing, "fold": nothing, "forget_batches": nothing} | calls
-    return Sweep(stage.main, stops, clock, lead=600, **given)  # type: ignore[arg-type]
+    return Sweep(stage.main, stops, clock, new_id=stage.new_id, lead=600, **given)  # type: ignore[arg-type]
 
 
 async def stop_members(stage: Stage, count: int) -> None:
@@ -67,6 +70,26 @@ async def test_one_pass_takes_a_campaign_s_audience_through_its_run_to_the_end(
     assert (await stage.run(campaign)).state is State.FINISHED
 
 
+async def test_one_pass_stops_a_campaign_that_bounces_and_resumes_one_whose_suspension_is_over(
+    stage: Stage, stops: asyncpg.Pool, clock: Clock, main_owner: asyncpg.Pool
+) -> None:
+    await stage.members(600)
+    bouncing, suspended = await stage.scheduled(), await stage.scheduled()
+    whole = sweep(stage, stops, clock)
+    await whole.pass_prompt()
+    await stage.cut_audiences()
+    assert suspended.run_id is not None
+    await suspend(stage.main, suspended.run_id, 60, "rule slow")
+    await stage.main.execute(
+        "INSERT INTO tally_delta (run_id, kind, detail, total, people) VALUES ($1, 'failed', 'no_such_user', 600, 0)",
+        bouncing.run_id,
+    )
+    await shift_clock(main_owner, 61)
+    await whole.pass_prompt()
+    assert (await stage.run(suspended)).state is State.RUNNING
+    assert (await stage.run(bouncing)).state is State.PAUSED
+
+
 async def test_a_step_that_fails_stops_no_other(stage: Stage, clock: Clock) -> None:
     await stop_members(stage, 1)
     campaign = await stage.scheduled()
@@ -96,6 +119,31 @@ async def test_what_is_kept_for_a_time_only_is_forgotten(stage: Stage, main_owne
     await stage.main.execute(insert, stage.account_id, "new")
     await chores.forget(stage.main)
     assert [row["key"] for row in await stage.main.fetch("SELECT key FROM idempotency")] == ["new"]
+
+
+async def test_notices_and_ended_restrictions_are_forgotten_after_a_month(
+    stage: Stage, main_owner: asyncpg.Pool
+) -> None:
+    async def leave() -> None:
+        async with stage.main.acquire() as connection, connection.transaction():
+            await outbox.tell(
+                connection,
+                event_id=stage.new_id(),
+                account_id=stage.account_id,
+                kind="campaign.stopped",
+                subject_id=stage.new_id(),
+                payload={},
+            )
+        await Restrictions(stage.main).impose(
+            source_id=None, site_id=0, connections=0, rate=None, seconds=60, reason="x", imposed_by="operator"
+        )
+
+    await leave()
+    await shift_clock(main_owner, 31 * 86_400)
+    await leave()
+    await chores.forget(stage.main)
+    for table in ("outbox", "restriction"):
+        assert await stage.main.fetchval(f"SELECT count(*) FROM {table}") == 1, table
 
 
 async def test_the_tables_of_the_months_ahead_are_made(stage: Stage, main_owner: asyncpg.Pool) -> None:

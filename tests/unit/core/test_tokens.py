@@ -24,6 +24,20 @@ def test_a_token_is_the_same_whatever_else_is_minted_with_it() -> None:
     assert SIGNER.mint(RUN, 7, [SLOT_LINK + 3]) == [SIGNER.mint(RUN, 7, SLOTS)[5]]
 
 
+def test_a_run_mints_message_after_message_what_is_minted_one_by_one() -> None:
+    tokens = SIGNER.for_run(RUN, SLOTS)
+    for seq in (7, 0, 2**32 - 1, 7):
+        minted, return_path = tokens.mint(seq)
+        assert [token.decode() for token in minted] == [SIGNER.mint(RUN, seq, [slot])[0] for slot in SLOTS]
+        assert return_path == SIGNER.mint_return_path(RUN, seq)
+
+
+def test_tokens_that_are_out_are_opened_for_ever() -> None:
+    (token,) = SIGNER.mint(RUN, 7, [SLOT_LINK + 1])
+    assert token == "AQGQAAAAAHAAgAAAAAAAAAEAAAAHABGUhqO1FL4fHkOItXQq"
+    assert SIGNER.mint_return_path(RUN, 7) == "010190000000007000800000000000000100000007c860c5d61102ac2ca9"
+
+
 def test_every_flipped_bit_fails() -> None:
     (token,) = SIGNER.mint(RUN, 7, [SLOT_LINK])
     for place in range(len(token)):

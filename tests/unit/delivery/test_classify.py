@@ -1,14 +1,28 @@
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery.replies.classify import Rule, classify, table
+from delivery.replies.classify import _ADDRESS, Row, Rule, classify, table
 from delivery.replies.reply import Command, Reply, parse_reply
 from delivery.replies.verdict import GONE, Reason
 
 _LINE = re.compile(r"(\d{3})[ -](.*)")
+_PROVIDERS = tomllib.loads(Path(__file__).with_name("providers.toml").read_text("utf-8"))
+
+CLASSES = {
+    "hard": {"no_such_user", "no_such_domain", "refused", "mailbox_disabled"},
+    "soft": {
+        *{"mailbox_full", "message_too_large", "throttled", "greylisted", "temporary", "unavailable"},
+        "expired",
+    },
+    "policy": {"spam", "authentication", "reputation", "policy"},
+    "protocol": {"protocol", "unsendable"},
+    "unknown": {"unknown", "connection_lost", "accepted"},
+}
 
 
 def read(line: str, command: Command = "RCPT") -> Reply:
@@ -17,16 +31,45 @@ def read(line: str, command: Command = "RCPT") -> Reply:
     return parse_reply(command, int(found[1]), found[2])
 
 
-@pytest.mark.parametrize("rule", table().rules, ids=lambda rule: rule.example[:50])
-def test_every_row_of_the_table_is_reached_by_its_own_example(rule: Rule) -> None:
-    verdict = classify(read(rule.example, rule.command))  # type: ignore[arg-type]
-    assert verdict.reason == rule.reason
+def test_every_reason_is_in_one_class() -> None:
+    assert {reason.value: reason.kind for reason in Reason} == {
+        reason: kind for kind, reasons in CLASSES.items() for reason in reasons
+    }
 
 
-@pytest.mark.parametrize("rule", table().rules, ids=lambda rule: rule.example[:50])
-def test_only_a_missing_user_or_domain_suppresses(rule: Rule) -> None:
-    reply = read(rule.example, rule.command)  # type: ignore[arg-type]
-    assert classify(reply).suppress == (rule.reason in GONE and reply.code >= 500)
+ROWS = [pytest.param(rule, row, id=row.example[:50]) for rule in table().rules for row in rule.rows]
+"""Every phrase of the table with its rule."""
+
+SAID = [
+    pytest.param(*said, id=f"{by} {said[4][:40]}") for by, provider in _PROVIDERS.items() for said in provider["said"]
+]
+"""What the large providers and carriers are known to say, and what it has to come to."""
+
+
+@pytest.mark.parametrize(("rule", "row"), ROWS)
+def test_every_phrase_is_found_in_its_own_example_and_decides_it(rule: Rule, row: Row) -> None:
+    reply = read(row.example, row.command)
+    assert re.search(row.phrase, _ADDRESS.sub("[address]", reply.text), re.IGNORECASE)
+    verdict = classify(reply)
+    assert (verdict.reason, verdict.outcome) == (rule.reason, row.outcome)
+    assert verdict.suppress == (verdict.reason in GONE and verdict.outcome == "failed")
+
+
+@pytest.mark.parametrize(("command", "kind", "outcome", "reason", "line"), SAID)
+def test_what_the_large_receivers_say_is_understood(
+    command: Command, kind: str, outcome: str, reason: str, line: str
+) -> None:
+    verdict = classify(read(line, command))
+    assert (verdict.reason.kind, verdict.outcome, verdict.reason) == (kind, outcome, reason)
+    assert verdict.suppress == (outcome == "failed" and reason in {"no_such_user", "no_such_domain"})
+
+
+def test_no_receiver_that_matters_is_left_out() -> None:
+    assert set(_PROVIDERS) >= {
+        *("Gmail", "Outlook.com and Hotmail", "Exchange Online", "Exchange Server", "Yahoo and AOL", "Yahoo! JAPAN"),
+        *("iCloud", "docomo", "au", "SoftBank", "Rakuten", "GMX and web.de", "Orange", "Comcast"),
+        *("Postfix", "Exim", "Sendmail"),
+    }
 
 
 def test_a_250_to_the_body_is_accepted() -> None:
@@ -55,8 +98,36 @@ def test_a_demand_for_credentials_does_not_fail_the_message() -> None:
     assert (verdict.outcome, verdict.reason) == ("deferred", Reason.AUTHENTICATION)
 
 
-def test_a_refused_sender_never_suppresses_the_recipient() -> None:
-    assert not classify(read("550 5.1.1 User unknown", "MAIL")).suppress
+def test_a_refused_sender_is_our_trouble_and_never_suppresses_the_recipient() -> None:
+    verdict = classify(read("550 5.1.1 User unknown", "MAIL"))
+    assert (verdict.outcome, verdict.reason, verdict.suppress) == ("failed", Reason.POLICY, False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "550 5.1.1 User unknown, please try again",
+        "550 5.1.1 User temporarily unknown",
+        "550 5.1.1 Over the quota, user unknown",
+        "550 5.1.1 No such user, or it prefers not to have it: recipient preferences",
+        "550 5.1.2 Host not found, try again",
+        "550 5.1.1 Account suspended",
+    ],
+)
+def test_who_may_still_be_there_is_not_suppressed(line: str) -> None:
+    verdict = classify(read(line))
+    assert verdict.outcome == "failed"
+    assert not verdict.suppress
+
+
+def test_what_is_refused_for_good_by_a_temporary_code_is_only_put_off() -> None:
+    verdict = classify(read("450 Requested mail action not taken: mailbox unavailable"))
+    assert (verdict.outcome, verdict.reason) == ("deferred", Reason.TEMPORARY)
+
+
+def test_a_carriers_unknown_user_is_only_believed_where_the_recipient_is_named() -> None:
+    assert classify(read("550 Unknown user taro@docomo.ne.jp", "RCPT")).suppress
+    assert not classify(read("550 Unknown user taro@docomo.ne.jp", "BODY")).suppress
 
 
 @pytest.mark.parametrize(
@@ -108,6 +179,23 @@ def test_a_missing_user_in_a_4xx_waits_and_suppresses_no_one() -> None:
 def test_the_enhanced_code_is_taken_off_every_line() -> None:
     reply = parse_reply("RCPT", 550, "5.1.1 The account\n5.1.1 does not exist")
     assert (reply.enhanced, reply.text) == ("5.1.1", "The account does not exist")
+
+
+def test_a_first_line_may_be_nothing_but_the_enhanced_code() -> None:
+    reply = parse_reply("RCPT", 550, "5.1.1\n5.1.1 does not exist")
+    assert (reply.enhanced, reply.text) == ("5.1.1", "does not exist")
+
+
+def test_only_what_stands_at_a_lines_start_is_a_code() -> None:
+    reply = parse_reply("RCPT", 550, "5.1.1 no version\n5.1.1 before 5.2.1 here")
+    assert reply.text == "no version before 5.2.1 here"
+
+
+def test_a_long_text_is_cut_between_words() -> None:
+    text = parse_reply("RCPT", 550, "word " * 399 + "taro.yamada@example.jp").text
+    assert text == ("word " * 399).strip()
+    assert parse_reply("RCPT", 550, "x" * 2_001).text == ""
+    assert parse_reply("RCPT", 550, "x" * 1_999 + " y").text == "x" * 1_999
 
 
 def test_an_enhanced_code_of_another_class_is_ignored() -> None:

@@ -108,6 +108,32 @@ def test_a_field_that_comes_twice_is_signed_from_the_last_up() -> None:
     assert _verified(_signed(b"x\r\n", [*FIELDS, (b"Reply-To", b"a@b.jp"), (b"Reply-To", b"c@d.jp")])) == [True, True]
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    fields=st.lists(
+        st.tuples(
+            st.sampled_from([b"From", b"To", b"SUBJECT", b"Date", b"Reply-To", b"List-Unsubscribe", b"X-Other"]),
+            st.lists(st.sampled_from([b"a", b" ", b"\r\n\t", b"bc"]), min_size=1, max_size=6).map(b"".join),
+        ),
+        max_size=8,
+    ),
+    cut=st.integers(0, 8),
+)
+def test_what_is_prepared_makes_no_difference(fields: list[tuple[bytes, bytes]], cut: int) -> None:
+    signer = dkim_signer()
+    prepared = signer.prepare(fields[:cut])
+    # Other lists of names in between, as of a mail without HTML.
+    for varying in ([], fields[cut:], fields[cut:][::-1], fields[cut:]):
+        assert prepared.sign(varying, b"x\r\n") == signer.sign([*fields[:cut], *varying], b"x\r\n")
+
+
+def test_messages_signed_in_turn_by_one_prepared_signer_verify() -> None:
+    prepared = dkim_signer().prepare(FIELDS[:2])
+    for varying in (FIELDS[2:], [*FIELDS[2:], (b"Subject", b"another")], [(b"Subject", b"alone")], FIELDS[2:]):
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in [*FIELDS[:2], *varying])
+        assert _verified(prepared.sign(varying, b"x\r\n") + head + b"\r\nx\r\n") == [True, True]
+
+
 def test_the_same_message_gets_the_same_signatures() -> None:
     assert _signed(b"x\r\n") == _signed(b"x\r\n")
 

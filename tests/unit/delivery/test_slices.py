@@ -2,6 +2,7 @@ from uuid import UUID
 
 import pytest
 
+from delivery.lines import Line
 from delivery.queue import Claim, Successor, Waiting
 from delivery.retry import RetrySchedule
 from delivery.slices import Message, Slice, triage
@@ -15,11 +16,24 @@ def claim(chunk_id: int = 1, run: UUID = RUN) -> Claim:
     return Claim(chunk_id, run, UUID(int=2), UUID(int=3), "campaign", False, 1, 1, 10, None, 10)
 
 
-def a_slice(messages: int, chunk_id: int = 1, run: UUID = RUN, deadline: float = 30.0) -> Slice:
+@pytest.fixture
+def line() -> Line:
+    return Line("", 0)
+
+
+def a_slice(messages: int, line: Line, chunk_id: int = 1, run: UUID = RUN, deadline: float = 30.0) -> Slice:
     made = Slice(claim(chunk_id, run), None, deadline)  # type: ignore[arg-type]  # no content is read here
-    for seq in range(1, messages + 1):
-        made.waiting.append(Message(made, None, 1, 0, 0.0, 0.0, run, seq, UUID(int=seq), chunk_id, 1))  # type: ignore[arg-type]
+    for message in some_messages(made, messages, line):
+        made.add(message, line)
     return made
+
+
+def some_messages(made: Slice, count: int, line: Line, first: int = 1) -> list[Message]:
+    run, chunk_id = made.claim.run_id, made.claim.chunk_id
+    return [
+        Message(made, None, 1, 0, 0.0, 0.0, run, seq, UUID(int=seq), chunk_id, 1, line)  # type: ignore[arg-type]
+        for seq in range(first, first + count)
+    ]
 
 
 class Now:
@@ -45,7 +59,7 @@ def load(now: Now, over: list[Slice]) -> Workload:
 
 
 def member(seq: int, **history: object) -> Waiting:
-    return Waiting(seq, UUID(int=seq), **history)  # type: ignore[arg-type]
+    return Waiting(seq, UUID(int=seq), 77, **history)  # type: ignore[arg-type]
 
 
 def test_final_recipients_are_left_out_of_a_chunk_that_is_claimed_again() -> None:
@@ -75,18 +89,18 @@ def test_a_deferral_that_is_not_due_waits_for_the_rest_of_its_time() -> None:
     assert sorted_out.send == (due,)
 
 
-def test_messages_are_taken_in_turn_from_each_slice(load: Workload) -> None:
-    load.add(a_slice(100, 1))
-    load.add(a_slice(2, 2, UUID(int=9)))
-    taken = load.take(5)
+def test_messages_are_taken_in_turn_from_each_slice(line: Line, load: Workload) -> None:
+    load.add(a_slice(100, line, 1))
+    load.add(a_slice(2, line, 2, UUID(int=9)))
+    taken = load.take(line, 5)
     assert [one.chunk_id for one in taken] == [1, 2, 1, 2, 1]
     assert (load.waiting, load.under_way) == (97, 5)
 
 
-def test_a_slice_is_over_when_its_last_message_is_settled(load: Workload, over: list[Slice]) -> None:
-    made = a_slice(2)
+def test_a_slice_is_over_when_its_last_message_is_settled(line: Line, load: Workload, over: list[Slice]) -> None:
+    made = a_slice(2, line)
     load.add(made)
-    first, second = load.take(2)
+    first, second = load.take(line, 2)
     load.settled(first)
     assert over == []
     load.settled(second)
@@ -94,22 +108,22 @@ def test_a_slice_is_over_when_its_last_message_is_settled(load: Workload, over: 
     assert made.successors() == []
 
 
-def test_a_slice_out_of_time_hands_the_unsent_on(load: Workload, over: list[Slice], now: Now) -> None:
-    made = a_slice(3)
+def test_a_slice_out_of_time_hands_the_unsent_on(line: Line, load: Workload, over: list[Slice], now: Now) -> None:
+    made = a_slice(3, line)
     load.add(made)
-    (message,) = load.take(1)
+    (message,) = load.take(line, 1)
     now.seconds = 31
-    assert load.take(10) == []
+    assert load.take(line, 10) == []
     load.settled(message)
     assert over == [made]
     assert made.successors() == [Successor((2, 3), 0.0)]
     assert load.waiting == 0
 
 
-def test_a_held_run_ends_its_slice_with_everything_handed_on(load: Workload, over: list[Slice]) -> None:
-    made = a_slice(3)
+def test_a_held_run_ends_its_slice_with_everything_handed_on(line: Line, load: Workload, over: list[Slice]) -> None:
+    made = a_slice(3, line)
     load.add(made)
-    (message,) = load.take(1)
+    (message,) = load.take(line, 1)
     load.hold({RUN})
     load.give_back(message, next_try=True)
     assert over == [made]
@@ -117,24 +131,83 @@ def test_a_held_run_ends_its_slice_with_everything_handed_on(load: Workload, ove
     assert message.tries == 2
 
 
-def test_a_message_whose_intent_was_refused_keeps_the_number_of_its_try(load: Workload) -> None:
-    load.add(a_slice(1))
-    (message,) = load.take(1)
+def test_a_message_whose_intent_was_refused_keeps_the_number_of_its_try(line: Line, load: Workload) -> None:
+    load.add(a_slice(1, line))
+    (message,) = load.take(line, 1)
     load.give_back(message, next_try=False)
     assert message.tries == 1
-    assert load.take(1) == [message]
+    assert load.take(line, 1) == [message]
 
 
-def test_an_empty_slice_is_over_at_once(load: Workload, over: list[Slice]) -> None:
-    made = a_slice(0)
+def test_an_empty_slice_is_over_at_once(line: Line, load: Workload, over: list[Slice]) -> None:
+    made = a_slice(0, line)
     load.add(made)
     assert over == [made]
 
 
 @pytest.mark.parametrize(("delay", "bucket"), [(0, 0.0), (0.21, 0.3), (7.01, 7.1), (301.0, 310.0), (14_400, 15_000.0)])
-def test_retries_are_bucketed_upwards_so_that_none_is_early(delay: float, bucket: float) -> None:
-    made = a_slice(0)
-    made.hand_on(7, delay)
+def test_retries_are_bucketed_upwards_so_that_none_is_early(line: Line, delay: float, bucket: float) -> None:
+    made = a_slice(0, line)
+    made.hand_on(7, delay, why="retry")
     (handed,) = made.successors()
     assert handed.delay == pytest.approx(bucket, rel=0.05)
     assert handed.delay >= delay
+
+
+def test_messages_of_several_lines_are_taken_line_by_line(line: Line, load: Workload) -> None:
+    other = Line("other", 7)
+    made = a_slice(2, line)
+    for message in some_messages(made, 3, other, first=3):
+        made.add(message, other)
+    load.add(made)
+    assert [one.seq for one in load.take(other, 10)] == [3, 4, 5]
+    assert list(load.active) == [line]
+    assert [one.seq for one in load.take(line, 10)] == [1, 2]
+    assert not load.active
+
+
+def test_what_is_shed_goes_to_a_chunk_of_its_site_and_its_slice_ends_without_it(
+    line: Line, load: Workload, over: list[Slice]
+) -> None:
+    slow = Line("slow", 7)
+    made = a_slice(1, line)
+    for message in some_messages(made, 4, slow, first=2):
+        made.add(message, slow)
+    load.add(made)
+
+    def hand_on(message: Message) -> None:
+        made.hand_on(message.seq, 0.0, why="site", site_id=7, held=0.0)
+
+    assert load.shed(slow, hand_on, keep=1) == 3
+    assert slow.waiting == 1
+    for message in [*load.take(line, 9), *load.take(slow, 9)]:
+        load.settled(message)
+    assert over == [made]
+    assert made.successors() == [Successor((3, 4, 5), 0.0, "site", 7, 0.0)]
+
+
+def test_a_slice_waits_for_messages_whose_route_is_being_looked_for(
+    line: Line, load: Workload, over: list[Slice]
+) -> None:
+    made = Slice(claim(), None, 30.0)  # type: ignore[arg-type]
+    sought = some_messages(made, 2, line)
+    made.sought = 2
+    load.add(made)
+    assert over == []
+    load.found(made, sought[:1], line)
+    assert load.waiting == 1
+    load.found(made, sought[1:], None)
+    (message,) = load.take(line, 9)
+    load.settled(message)
+    assert over == [made]
+
+
+def test_the_rest_of_a_sorted_line_goes_on_at_its_site_and_knows_since_when_it_waits(
+    load: Workload, over: list[Slice], now: Now
+) -> None:
+    direct = Line("mx", 7, route=object())  # type: ignore[arg-type]  # no host is read here
+    load.add(a_slice(2, direct))
+    (message,) = load.take(direct, 1)
+    now.seconds = 31
+    load.settled(message)
+    assert over[0].successors() == [Successor((2,), 0.0, "site", 7, 0.0)]

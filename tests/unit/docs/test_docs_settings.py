@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from core.settings import RelaySettings, Settings
+from core.settings import DirectSettings, RelaySettings, Settings
 from tests.unit.docs.reading import code, page, rows, section
 
 MADE = {"data_dir": "$XDG_DATA_HOME/todoku", "workers": "number of cores"}
@@ -16,9 +16,11 @@ NOTHING = "–"  # noqa: RUF001 - a dash for no default
 def shown(name: str, field: FieldInfo) -> str:
     if name in MADE:
         return MADE[name]
-    default: Any = field.default
-    if field.is_required() or default in {None, "", ()}:
+    default: Any = field.get_default(call_default_factory=True)
+    if field.is_required() or default in (None, "", (), {}):
         return NOTHING
+    if isinstance(default, tuple):
+        return ", ".join(f"`{one}`" for one in default)
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
@@ -38,6 +40,11 @@ def test_every_setting_is_described_with_its_default_and_no_other() -> None:
 def test_every_field_of_a_relay_is_described_with_its_default() -> None:
     table = rows(section(page("reference/settings.md"), "A relay"))[1:]
     assert {code(name): code(default) for name, default, _ in table} == defaults(RelaySettings)
+
+
+def test_every_field_of_a_direct_source_is_described_with_its_default() -> None:
+    table = rows(section(page("reference/settings.md"), "A direct source"))[1:]
+    assert {code(name): code(default) for name, default, _ in table} == defaults(DirectSettings)
 
 
 def test_the_default_data_directory_is_what_the_reference_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,9 @@ import pytest
 import uvloop
 
 from delivery.smtp.connection import Connection, connect
-from delivery.smtp.relay import Relay, Timeouts
+from delivery.smtp.peer import Peer, Timeouts
+from tests.integration.delivery.smtp.letters import PATIENT
 from tests.support.scripted_smtp import Certificate, Scripted, make_certificate
-
-# Long enough for a busy machine where no timeout is meant.
-PATIENT = Timeouts(connect=5, ehlo=5, envelope=5, data=5, body=5, final=5, quit=1)
 
 Open = Callable[..., Awaitable[Connection]]
 
@@ -29,13 +27,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 @pytest.fixture
 async def open_to() -> AsyncIterator[Open]:
-    """`await open_to(server, timeouts=…, **relay)`: serve the script and connect to it; all is closed at the end."""
+    """`await open_to(server, timeouts=…, **peer)`: serve the script and connect to it; all is closed at the end."""
     async with AsyncExitStack() as stack:
 
-        async def opened(server: Scripted, *, timeouts: Timeouts = PATIENT, **relay: object) -> Connection:
+        async def opened(server: Scripted, *, timeouts: Timeouts = PATIENT, **peer: object) -> Connection:
             if not server.port:
                 await stack.enter_async_context(server.serving())
-            target = replace(Relay("127.0.0.1", server.port, tls="none"), **relay)
+            target = replace(Peer("127.0.0.1", server.port, tls="none"), **peer)
             connection = await connect(target, ehlo_name="worker.example", timeouts=timeouts)
             stack.push_async_callback(connection.close)
             return connection

@@ -1,3 +1,5 @@
+"""Opening a connection: greeting, EHLO, authentication, the source address, and how each can fail."""
+
 import asyncio
 import socket
 from dataclasses import replace
@@ -7,88 +9,15 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session
 from aiosmtpd.smtp import Envelope as Received
 from pydantic import SecretStr
 
-from delivery.envelope import Envelope
 from delivery.replies.classify import classify
 from delivery.smtp.connection import connect
 from delivery.smtp.errors import ConnectFailed, Failure
-from delivery.smtp.protocol import PipelinedConnection
-from delivery.smtp.relay import Relay, Tls
-from delivery.smtp.sequential import SequentialConnection
-from tests.integration.delivery.smtp.conftest import PATIENT, Open
-from tests.support.scripted_smtp import DROP, STALL, Certificate, Scripted
+from delivery.smtp.peer import Peer
+from tests.integration.delivery.smtp.conftest import Open
+from tests.integration.delivery.smtp.letters import MESSAGE, PATIENT, SEQUENTIAL, deliver
+from tests.support.scripted_smtp import DROP, RESET, STALL, Certificate, Scripted
 
-ENVELOPE = Envelope("b-1@bounce.example", "member@example.jp", b"Subject: hello\r\n\r\nhi\r\n", smtputf8=False)
 SECRET = SecretStr("hunter2")
-
-
-def nothing() -> None:
-    pass
-
-
-async def failure_of(open_to: Open, server: Scripted, **relay: object) -> ConnectFailed:
-    with pytest.raises(ConnectFailed) as caught:
-        await open_to(server, **relay)
-    return caught.value
-
-
-@pytest.mark.parametrize("tls", ["starttls", "starttls-required", "tls"])
-@pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelined", "sequential"])
-async def test_mail_goes_out_under_tls(
-    open_to: Open, certificate: Certificate, tls: Tls, extensions: tuple[str, ...]
-) -> None:
-    context = certificate.server_context()
-    server = Scripted(extensions=extensions)
-    server.starttls, server.implicit_tls = (None, context) if tls == "tls" else (context, None)
-    connection = await open_to(server, tls=tls, ca_file=certificate.path)
-    assert isinstance(connection, PipelinedConnection if extensions else SequentialConnection)
-    large = replace(ENVELOPE, message=ENVELOPE.message + (b"x" * 70 + b"\r\n") * 20_000)
-    for envelope in (ENVELOPE, large, ENVELOPE):
-        assert (await connection.send(envelope, on_start=nothing)).code == 250
-    assert [len(message) for message in server.messages] == [
-        len(ENVELOPE.message) + 3,
-        len(large.message) + 3,
-        len(ENVELOPE.message) + 3,
-    ]
-    await connection.close()
-    assert server.lines[-1] == "QUIT"
-    assert server.lines.count("EHLO worker.example") == (1 if tls == "tls" else 2)
-
-
-async def test_a_lost_connection_under_tls_is_told_as_without(open_to: Open, certificate: Certificate) -> None:
-    server = Scripted(script={"MAIL": DROP}, starttls=certificate.server_context())
-    connection = await open_to(server, tls="starttls")
-    with pytest.raises(Exception, match="lost"):
-        await connection.send(ENVELOPE, on_start=nothing)
-    assert not connection.usable
-
-
-@pytest.mark.parametrize("tls", ["starttls-required", "tls"])
-async def test_a_certificate_that_does_not_verify_is_refused(open_to: Open, certificate: Certificate, tls: Tls) -> None:
-    context = certificate.server_context()
-    server = Scripted()
-    server.starttls, server.implicit_tls = (None, context) if tls == "tls" else (context, None)
-    assert (await failure_of(open_to, server, tls=tls)).failure == Failure.TLS
-
-
-async def test_opportunistic_tls_takes_any_certificate_and_does_without(
-    open_to: Open, certificate: Certificate
-) -> None:
-    for server in (Scripted(starttls=certificate.server_context()), Scripted()):
-        connection = await open_to(server, tls="starttls")
-        assert (await connection.send(ENVELOPE, on_start=nothing)).code == 250
-
-
-async def test_where_tls_is_required_and_not_offered_nothing_is_said(open_to: Open) -> None:
-    server = Scripted()
-    assert (await failure_of(open_to, server, tls="starttls-required")).failure == Failure.TLS
-    assert server.lines == ["EHLO worker.example"]
-
-
-async def test_a_password_does_not_go_out_in_the_clear_because_starttls_is_missing(open_to: Open) -> None:
-    server = Scripted(extensions=("PIPELINING", "AUTH PLAIN LOGIN"))
-    failed = await failure_of(open_to, server, tls="starttls", username="relay", password=SECRET)
-    assert failed.failure == Failure.AUTHENTICATION
-    assert server.lines == ["EHLO worker.example"]
 
 
 @pytest.mark.parametrize(
@@ -100,15 +29,16 @@ async def test_a_password_does_not_go_out_in_the_clear_because_starttls_is_missi
         ({"STARTTLS": "454 4.7.0 not now"}, "STARTTLS", 454),
     ],
 )
-async def test_a_relay_that_refuses_us_is_quoted_and_blames_no_message(
+async def test_a_peer_that_refuses_us_is_quoted_and_blames_no_message(
     open_to: Open, certificate: Certificate, script: dict[str, str | list[str]], command: str, code: int
 ) -> None:
     server = Scripted(script=script, starttls=certificate.server_context())
-    failed = await failure_of(open_to, server, tls="starttls")
-    assert failed.failure == Failure.REFUSED
-    assert failed.reply is not None
-    assert (failed.reply.command, failed.reply.code) == (command, code)
-    verdict = classify(failed.reply)
+    with pytest.raises(ConnectFailed) as caught:
+        await open_to(server, tls="encrypted")
+    assert caught.value.failure == Failure.REFUSED
+    assert caught.value.reply is not None
+    assert (caught.value.reply.command, caught.value.reply.code) == (command, code)
+    verdict = classify(caught.value.reply)
     assert (verdict.outcome, verdict.suppress) == ("deferred", False)
 
 
@@ -116,27 +46,54 @@ async def test_a_relay_that_refuses_us_is_quoted_and_blames_no_message(
     ("script", "failure"),
     [
         ({"CONNECT": DROP}, Failure.LOST),
+        ({"CONNECT": RESET}, Failure.LOST),
         ({"CONNECT": STALL}, Failure.TIMEOUT),
         ({"CONNECT": "hello"}, Failure.PROTOCOL),
         ({"EHLO": DROP}, Failure.LOST),
         ({"EHLO": STALL}, Failure.TIMEOUT),
         ({"STARTTLS": DROP}, Failure.LOST),
+        ({"STARTTLS": STALL}, Failure.TIMEOUT),
     ],
 )
-async def test_a_relay_that_does_not_answer_is_given_up(
+async def test_a_peer_that_does_not_answer_is_given_up(
     open_to: Open, certificate: Certificate, script: dict[str, str | list[str]], failure: Failure
 ) -> None:
     server = Scripted(script=script, starttls=certificate.server_context())
-    timeouts = replace(PATIENT, connect=0.1, ehlo=0.1) if failure == Failure.TIMEOUT else PATIENT
-    assert (await failure_of(open_to, server, tls="starttls", timeouts=timeouts)).failure == failure
+    timeouts = replace(PATIENT, connect=0.2, ehlo=0.2) if failure == Failure.TIMEOUT else PATIENT
+    with pytest.raises(ConnectFailed) as caught:
+        await open_to(server, tls="encrypted", timeouts=timeouts)
+    assert caught.value.failure == failure
 
 
 async def test_a_port_that_nobody_listens_on_is_a_lost_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with pytest.raises(ConnectFailed) as caught:
-        await connect(Relay("127.0.0.1", port), ehlo_name="worker.example", timeouts=PATIENT)
+        await connect(Peer("127.0.0.1", port), ehlo_name="worker.example", timeouts=PATIENT)
     assert caught.value.failure == Failure.LOST
+
+
+@pytest.mark.parametrize("extensions", [("PIPELINING",), SEQUENTIAL], ids=["pipelined", "sequential"])
+async def test_mail_leaves_from_the_address_that_is_to_be_bound(open_to: Open, extensions: tuple[str, ...]) -> None:
+    server = Scripted(extensions=extensions)
+    connection = await open_to(server, local_address="127.0.0.2")
+    assert (await deliver(connection)).came_to == "BODY 250"
+    assert server.clients == ["127.0.0.2"]
+
+
+@pytest.mark.parametrize("peer", [{}, {"tls": "tls", "server_name": "localhost"}], ids=["in the clear", "TLS"])
+async def test_a_source_address_that_is_not_ours_is_our_own_fault(open_to: Open, peer: dict[str, object]) -> None:
+    with pytest.raises(ConnectFailed) as caught:
+        await open_to(Scripted(), local_address="192.0.2.1", **peer)
+    assert caught.value.failure == Failure.LOCAL
+
+
+async def test_a_password_does_not_go_out_in_the_clear_because_starttls_is_missing(open_to: Open) -> None:
+    server = Scripted(extensions=("PIPELINING", "AUTH PLAIN LOGIN"))
+    with pytest.raises(ConnectFailed) as caught:
+        await open_to(server, tls="starttls", username="relay", password=SECRET)
+    assert caught.value.failure == Failure.AUTHENTICATION
+    assert server.lines == ["EHLO worker.example"]
 
 
 class Inbox:
@@ -170,13 +127,13 @@ async def test_we_authenticate_to_a_server_of_another_make(mechanism: str) -> No
 
     server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0)
     async with server:
-        relay = Relay("127.0.0.1", server.sockets[0].getsockname()[1], username="relay", password=SECRET, tls="none")
-        connection = await connect(relay, ehlo_name="worker.example", timeouts=PATIENT)
-        assert (await connection.send(ENVELOPE, on_start=nothing)).code == 250
+        peer = Peer("127.0.0.1", server.sockets[0].getsockname()[1], username="relay", password=SECRET, tls="none")
+        connection = await connect(peer, ehlo_name="worker.example", timeouts=PATIENT)
+        assert (await deliver(connection)).came_to == "BODY 250"
         await connection.close()
-        assert inbox.received == [ENVELOPE.message]
+        assert inbox.received == [MESSAGE]
         with pytest.raises(ConnectFailed) as caught:
-            await connect(replace(relay, password=SecretStr("wrong")), ehlo_name="worker.example", timeouts=PATIENT)
+            await connect(replace(peer, password=SecretStr("wrong")), ehlo_name="worker.example", timeouts=PATIENT)
         assert caught.value.reply is not None
         assert (caught.value.reply.command, caught.value.reply.code) == ("AUTH", 535)
-        assert "wrong" not in repr(relay)
+        assert "wrong" not in repr(peer)

@@ -1,4 +1,4 @@
-"""Where mail goes out, and how long each step of a conversation may take."""
+"""Whom a connection goes to, and how long each step of a conversation may take."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,27 +6,29 @@ from typing import Literal, TypeAlias
 
 from pydantic import SecretStr
 
-Tls: TypeAlias = Literal["none", "starttls", "starttls-required", "tls"]
+Tls: TypeAlias = Literal["none", "starttls", "encrypted", "starttls-required", "tls"]
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
-    """One relay and its limits for this process.
+class Peer:
+    """One host to speak to: a relay, or a destination's own server.
 
-    `tls`: "starttls" upgrades where offered and verifies nothing (RFC 7435); "starttls-required" and "tls" (from the
-    first byte, RFC 8314) verify the certificate against `host`, by the system's authorities or those in `ca_file`.
-    Credentials go out only under TLS, unless `tls` is "none", which is the operator's word that the way is safe.
+    `host` is a name or an IP address; `server_name` the name that its certificate is to bear (default: `host`), also
+    sent as SNI. `tls`: "starttls" upgrades where offered, verifies nothing, and does without where the upgrade fails
+    (RFC 7435); "encrypted" must come to TLS and verifies nothing (all that a name from an unsigned MX record is good
+    for); "starttls-required" and "tls" (from the first byte, RFC 8314) verify the certificate, by the system's
+    authorities or those in `ca_file`. Credentials go out only under TLS, unless `tls` is "none", which is the
+    operator's word that the way is safe. `local_address` is the source address to bind (None: any).
     """
 
     host: str
     port: int
+    server_name: str | None = None
+    tls: Tls = "starttls"
     username: str | None = None
     password: SecretStr | None = None
-    tls: Tls = "starttls"
-    connections: int = 10
-    messages_per_connection: int = 1_000
-    weight: int = 1
     ca_file: Path | None = None
+    local_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ GRANT EXECUTE ON FUNCTION app.make_partitions TO todoku_app;
 -- What was intended, what came of it and what is sent can be added to, never taken back.
 REVOKE DELETE, UPDATE ON intent, omission, content, template_version FROM todoku_app;
 REVOKE DELETE ON result, recipient, stop, event FROM todoku_app;
+-- Its old rows are forgotten after a time.
+REVOKE UPDATE ON outbox FROM todoku_app;
 REVOKE ALL ON schema_migration FROM todoku_app;
 
 -- Partitions are reached through their parents alone, those made later get no grants either.

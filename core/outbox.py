@@ -1,0 +1,69 @@
+"""Notices that leave in the transaction that caused them: what was done is told, what was rolled back never is.
+
+The table is insert-only. A notice's id is made before its transaction commits, so one that comes a moment later may
+have the earlier id: who follows by ids alone looks back a little.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from core import sql
+
+SQL = sql.load(__package__ or "", "outbox.sql")
+
+KEPT_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened to `subject_id`: `kind` says to what kind of thing and what, as in campaign.stopped.
+
+    `payload` is JSON with ids as they are shown and figures, and nothing personal.
+    """
+
+    event_id: UUID
+    kind: str
+    subject_id: UUID
+    payload: Mapping[str, Any]
+    created_at: datetime
+
+
+async def tell(
+    connection: asyncpg.Connection | PoolConnectionProxy,
+    *,
+    event_id: UUID,
+    account_id: UUID,
+    kind: str,
+    subject_id: UUID,
+    payload: Mapping[str, Any],
+) -> None:
+    """Add a notice to the transaction that is open on `connection`; ValueError if none is."""
+    if not connection.is_in_transaction():
+        raise ValueError("A notice leaves in the transaction that caused it")
+    await connection.execute(SQL["tell"], event_id, account_id, kind, subject_id, payload)
+
+
+class NoticeStore:
+    """Reads an account's notices."""
+
+    def __init__(self, main: asyncpg.Pool) -> None:
+        self._main = main
+
+    async def newest(self, account_id: UUID, *, before: UUID | None = None, limit: int = 50) -> Sequence[Notice]:
+        """Return at most `limit` notices, newest first, from the one that stands before `before`."""
+        return [Notice(**row) for row in await self._main.fetch(SQL["newest"], account_id, before, limit)]
+
+    async def following(self, account_id: UUID, after: UUID, *, limit: int = 50) -> Sequence[Notice]:
+        """Return at most `limit` notices that came after `after`, oldest first."""
+        return [Notice(**row) for row in await self._main.fetch(SQL["following"], account_id, after, limit)]
+
+
+async def forget(main: asyncpg.Pool) -> None:
+    """Delete notices that are older than 30 days."""
+    await main.execute(SQL["forget"], KEPT_DAYS)

@@ -1,0 +1,1 @@
+"""How fast mail may go: budgets of (source, site) that all workers of all machines share through Postgres."""

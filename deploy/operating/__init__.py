@@ -1,0 +1,1 @@
+"""What operators look at and impose: the main database, read by ids and figures, of nobody in person."""

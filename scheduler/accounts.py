@@ -1,0 +1,77 @@
+"""What an account sets for all of its campaigns: when they stop by themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from core import sql
+from core.errors import Fault, InvalidInput, NotFound, StaleRevision
+
+SQL = sql.load(__package__ or "", "accounts.sql")
+
+MOST_RESULTS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFields:
+    """Whether campaigns stop by themselves once more than `auto_stop_share` of their results are hard bounces.
+
+    The share is above 0 and at most 1; nothing is judged by fewer than `auto_stop_after` results.
+    """
+
+    auto_stop: bool
+    auto_stop_share: float
+    auto_stop_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A client company as it is shown to itself."""
+
+    account_id: UUID
+    name: str
+    fields: AccountFields
+    revision: int
+    created_at: datetime
+
+
+class AccountStore:
+    """Reads and changes accounts."""
+
+    def __init__(self, main: asyncpg.Pool) -> None:
+        self._main = main
+
+    async def get(self, account_id: UUID) -> Account:
+        """Return an account. Raises NotFound."""
+        row = await self._main.fetchrow(SQL["get"], account_id)
+        if row is None:
+            raise NotFound("There is no such account")
+        return _account(row)
+
+    async def change(self, account_id: UUID, fields: AccountFields, *, revision: int) -> Account:
+        """Replace an account's fields if it is still at `revision`. Raises InvalidInput, StaleRevision."""
+        _require_valid(fields)
+        row = await self._main.fetchrow(
+            SQL["change"], account_id, revision, fields.auto_stop, fields.auto_stop_share, fields.auto_stop_after
+        )
+        if row is None:
+            await self.get(account_id)
+            raise StaleRevision("The account was changed since it was read")
+        return _account(row)
+
+
+def _require_valid(fields: AccountFields) -> None:
+    faults = []
+    if not 0 < fields.auto_stop_share <= 1:
+        faults.append(Fault("/auto_stop_share", "range", "The share must be above 0 and at most 1"))
+    if not 1 <= fields.auto_stop_after <= MOST_RESULTS:
+        faults.append(Fault("/auto_stop_after", "range", f"The number must be from 1 to {MOST_RESULTS}"))
+    if faults:
+        raise InvalidInput("The account can't be set up so", faults)
+
+
+def _account(row: asyncpg.Record) -> Account:
+    fields = AccountFields(row["auto_stop"], row["auto_stop_share"], row["auto_stop_after"])
+    return Account(row["account_id"], row["name"], fields, row["revision"], row["created_at"])

@@ -1,0 +1,9 @@
+-- name: get
+SELECT account_id, name, auto_stop, auto_stop_share, auto_stop_after, revision, created_at
+FROM account WHERE account_id = $1;
+
+-- name: change
+-- Only the revision that was read: whoever comes second finds no row.
+UPDATE account SET auto_stop = $3, auto_stop_share = $4, auto_stop_after = $5, revision = revision + 1
+WHERE account_id = $1 AND revision = $2
+RETURNING account_id, name, auto_stop, auto_stop_share, auto_stop_after, revision, created_at;
