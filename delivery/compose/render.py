@@ -8,7 +8,7 @@ to the same bounds and fail alike: RenderFailed, with the line and the kind of f
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jinja2 import TemplateError, nodes
 from markupsafe import escape
@@ -24,7 +24,7 @@ Kind = Literal["subject", "html", "text"]
 
 _CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _PLAIN = frozenset({str, int, float, bool, date, datetime})
-_Hole = tuple[int, str, tuple[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]], ...], int]
+_Filters = tuple[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]], ...]
 
 
 def one_line(value: object) -> str:
@@ -46,6 +46,15 @@ ENVIRONMENTS: Mapping[Kind, MailEnvironment] = {
 }
 
 
+class _Hole(NamedTuple):
+    """A value and what is done with it; the same in several places (a name in each paragraph) is computed once."""
+
+    name: str
+    filters: _Filters
+    line: int
+    places: list[int]
+
+
 class PartTemplate:
     """A compiled template. `tokens` maps the names of token holes to positions in what `render` is given."""
 
@@ -60,7 +69,10 @@ class PartTemplate:
         self._segments: list[bytes] = []
         self._token_holes: list[tuple[int, int]] = []
         self._holes: list[_Hole] = []
+        self._alike: dict[str, _Hole] = {}
         self._size = 0
+        self._closed = False
+        """Whether the last segment is a hole's place, so that a constant begins a segment of its own."""
         self.direct = direct and self._lay_out(tree)
         self._template = None if self.direct else ENVIRONMENTS[kind].compile_tree(tree)
 
@@ -78,16 +90,18 @@ class PartTemplate:
         for at, token in self._token_holes:
             parts[at] = tokens[token]
         room = self._limit - self._size
-        for at, name, filters, line in self._holes:
+        for hole in self._holes:
             try:
-                value: object = unsubscribe_url if name == UNSUBSCRIBE_URL else plain(values.get(name))
-                for function, arguments, named in filters:
+                value: object = unsubscribe_url if hole.name == UNSUBSCRIBE_URL else plain(values.get(hole.name))
+                for function, arguments, named in hole.filters:
                     value = function(value, *arguments, **named)
                 text = self._finalize(value)
             except Exception as error:  # noqa: BLE001 - whatever a template's filters raise is the template's fault
-                raise _failure(error, line) from None
-            parts[at] = piece = (escape(text) if self._escape else text).encode("utf-8", "replace")
-            room -= len(piece)
+                raise _failure(error, hole.line) from None
+            piece = (escape(text) if self._escape else text).encode("utf-8", "replace")
+            for at in hole.places:
+                parts[at] = piece
+            room -= len(piece) * len(hole.places)
             if room < 0:
                 raise _failure(OutOfBounds("it prints too much"), None)
         return b"".join(parts)
@@ -131,6 +145,7 @@ class PartTemplate:
         elif isinstance(part, nodes.Name) and part.name in self._tokens:
             self._token_holes.append((len(self._segments), self._tokens[part.name]))
             self._segments.append(b"")
+            self._closed = True
         else:
             filters = []
             inner = part
@@ -148,16 +163,24 @@ class PartTemplate:
                 inner = inner.node
             if not isinstance(inner, nodes.Name):
                 return False
-            self._holes.append((len(self._segments), inner.name, tuple(reversed(filters)), part.lineno))
-            self._segments.append(b"")
+            self._hole(inner.name, tuple(reversed(filters)), part.lineno)
         return True
 
+    def _hole(self, name: str, filters: _Filters, line: int) -> None:
+        hole = _Hole(name, filters, line, [])
+        alike = self._alike.setdefault(repr((name, filters)), hole)
+        if alike is hole:
+            self._holes.append(hole)
+        alike.places.append(len(self._segments))
+        self._segments.append(b"")
+        self._closed = True
+
     def _constant(self, text: str) -> None:
-        taken = {at for at, _ in self._token_holes[-1:]} | {hole[0] for hole in self._holes[-1:]}
-        if self._segments and len(self._segments) - 1 not in taken:
+        if self._segments and not self._closed:
             self._segments[-1] += text.encode()
         else:
             self._segments.append(text.encode())
+            self._closed = False
         self._size += len(text.encode())
 
 
