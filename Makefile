@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := core members delivery tracking scheduler api deploy
 ARGS ?=
 
-.PHONY: demo test browser chaos bench lint format lock docs clean
+.PHONY: demo test browser interop chaos bench lint format lock docs clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/todoku demo $(ARGS)
@@ -21,6 +21,14 @@ browser: $(VENV)/.ready
 	  && apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; } \
 	  || { echo "Chromium is needed: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+# A real Postfix, Debian's, as relay and as receiver. Only root can start one; installing it sets up no mail service.
+interop: $(VENV)/.ready
+	@test "$$(id -u)" = 0 && { test -x /usr/lib/postfix/sbin/master || { command -v apt-get >/dev/null \
+	  && echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix >/dev/null; }; } \
+	  || { echo "Postfix is needed, and root to start it: apt-get install postfix" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/interop $(ARGS)
 
 # Faults at length, on real processes; the suite has a short form of each.
 chaos: $(VENV)/.ready

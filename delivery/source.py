@@ -49,6 +49,9 @@ class Source:
 
     def set_aside(self, now: float, *, jitter: float) -> float:
         """Note a failure; return the seconds that it is left alone. `jitter` in [0, 1)."""
+        if now < self.aside_until:
+            # Of connections that were tried together one counts.
+            return self.aside_until - now
         self.failed_in_a_row += 1
         pause = min(FIRST_PAUSE * 2.0 ** min(self.failed_in_a_row - 1, 16), LONGEST_PAUSE) * (0.5 + jitter / 2)
         self.aside_until = now + pause
@@ -79,7 +82,8 @@ class Source:
                 peer = Peer(
                     host=address,
                     port=host.port,
-                    server_name=host.name,
+                    # RFC 6066 section 3: an address literal is no name to ask for.
+                    server_name=None if host.name.startswith("[") else host.name,
                     tls=_TLS[limits.tls],
                     local_address=self.local_address,
                 )
