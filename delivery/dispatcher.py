@@ -7,7 +7,6 @@ pausing or cancelling is noticed at the next intent or within `WATCH_SECONDS`: w
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from core.database import AWAY, with_retry
 from core.errors import Superseded
 from delivery.assignment import Assignment
 from delivery.carrier import Carrier
+from delivery.claiming import OPENED_AT_ONCE, Claiming
 from delivery.destinations import Destinations
 from delivery.freight import Session
 from delivery.journal import Journal
@@ -27,7 +27,7 @@ from delivery.measures import Measures
 from delivery.opening import Contents, Members, Opening
 from delivery.outlets import Outlets
 from delivery.pacing.permits import Permits
-from delivery.queue import Queue, WaitingSite
+from delivery.queue import Queue
 from delivery.reactions import Reactions
 from delivery.replies.reply import Reply
 from delivery.retry import RetrySchedule
@@ -36,14 +36,7 @@ from delivery.slices import Message, Slice
 from delivery.source import Source
 from delivery.workload import Workload
 
-IDLE_SECONDS = 0.1
 WATCH_SECONDS = 0.1
-SITES_SECONDS = 1.0
-CLAIM_BELOW = 1_000
-"""Messages that can be sent at once, below which another chunk is claimed: they bridge the reading of the next."""
-BACKLOG_LIMIT = 10_000
-SOUGHT_LIMIT = 5_000
-"""Messages whose route is being looked for, above which nothing more is claimed."""
 
 log = logs.get()
 
@@ -80,7 +73,6 @@ class Dispatcher:
         self._noted: set[UUID] = set()
         self._measures = Measures()
         self._group: asyncio.TaskGroup | None = None
-        self._waiting_sites: Sequence[WaitingSite] = ()
         self._workload = Workload(now=clock.monotonic, on_over=self._over)
         carrier = Carrier(
             workload=self._workload,
@@ -116,18 +108,33 @@ class Dispatcher:
             slice_seconds=slice_seconds,
             start=self._start,
         )
-        self._opening = Opening(
+        self._claiming = Claiming(
             queue=queue,
+            opening=Opening(
+                queue=queue,
+                ledger=ledger,
+                members=members,
+                contents=contents,
+                destinations=destinations,
+                retry=retry,
+                clock=clock,
+                random=random,
+                slice_seconds=slice_seconds,
+                takes=self._outlets.takes,
+                in_hand=self._assignment.in_hand,
+            ),
+            workload=self._workload,
+            assignment=self._assignment,
+            outlets=self._outlets,
             ledger=ledger,
-            members=members,
-            contents=contents,
-            destinations=destinations,
+            lease=lease,
+            measures=self._measures,
             retry=retry,
-            clock=clock,
             random=random,
-            slice_seconds=slice_seconds,
-            takes=self._outlets.takes,
-            in_hand=self._assignment.in_hand,
+            # Where messages are sorted by the room at their sites every opening takes of it, so one at a time.
+            opened_at_once=1 if destinations.sorts else OPENED_AT_ONCE,
+            start=self._start,
+            on_opened=self._look_empty,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -138,10 +145,10 @@ class Dispatcher:
             loops = [
                 group.create_task(loop)
                 for loop in (
-                    self._claim_loop(),
+                    self._claiming.run(),
+                    self._claiming.watch_sites(),
                     self._assignment.run(),
                     self._watch_loop(),
-                    self._site_loop(),
                     self._outlets.run(self._wanted, self._assignment.shed),
                 )
             ]
@@ -166,46 +173,6 @@ class Dispatcher:
         self._look_empty()
         await self._emptied.wait()
 
-    # --- claims ---
-
-    async def _claim_loop(self) -> None:
-        stray = False
-        while not self._workload.stopping:
-            mixed, sites = self._claimable()
-            if not (mixed or sites):
-                await asyncio.sleep(IDLE_SECONDS / 4)
-                continue
-            try:
-                if stray:
-                    await self._queue.give_back_strays(list(self._workload.slices))
-                    stray = False
-                claim = await self._queue.claim(mixed=mixed, sites=sites)
-            except AWAY as error:
-                # Its answer may be lost, not the claim: what we do not know of is given back first.
-                stray = True
-                log.warning("claim_failed", error=type(error).__name__)
-                await asyncio.sleep(0.5)
-                continue
-            if claim is None:
-                await asyncio.sleep(IDLE_SECONDS * (0.5 + self._random()))
-            else:
-                self._measures.claimed.inc()
-                opened = await with_retry(partial(self._opening.open, claim), what="open_chunk")
-                if opened is not None:
-                    self._assignment.take_in(opened)
-
-    def _claimable(self) -> tuple[bool, list[int]]:
-        """Return whether any chunk is wanted, and the sites whose own chunks are."""
-        load = self._workload
-        if not self._lease.alive() or self._ledger.backlog > BACKLOG_LIMIT or self._assignment.sought > SOUGHT_LIMIT:
-            return False, []
-        mixed = self._outlets.ready(load.active) < CLAIM_BELOW and load.waiting < BACKLOG_LIMIT
-        if mixed and load.slices and self._outlets.all_failing:
-            mixed = False
-        if not self._waiting_sites:
-            return mixed, []
-        return mixed, self._outlets.claimable(self._waiting_sites, self._assignment.in_hand)
-
     # --- watching ---
 
     async def _watch_loop(self) -> None:
@@ -219,20 +186,11 @@ class Dispatcher:
                     log.warning("watch_failed", error=type(error).__name__)
             self._assignment.work.set()
 
-    async def _site_loop(self) -> None:
-        """Know which sites chunks wait for."""
-        while True:
-            try:
-                self._waiting_sites = await self._queue.waiting_sites(self._retry.total)
-            except AWAY as error:
-                log.warning("watch_failed", error=type(error).__name__)
-            await asyncio.sleep(SITES_SECONDS * (0.5 + self._random()))
-
     def _wanted(self, site_id: int) -> int:
         """Return how many messages ask for connections to a site; 0 stands for the relays, which take any."""
         if site_id == RELAYED:
-            return self._workload.waiting or len(self._waiting_sites)
-        return self._assignment.in_hand(site_id) or sum(site.site_id == site_id for site in self._waiting_sites)
+            return self._workload.waiting or len(self._claiming.waiting_sites)
+        return self._assignment.in_hand(site_id) or self._claiming.waits_for(site_id)
 
     # --- what comes of it ---
 
@@ -266,7 +224,7 @@ class Dispatcher:
         self._look_empty()
 
     def _look_empty(self) -> None:
-        if self._workload.stopping and not self._workload.slices:
+        if self._workload.stopping and not self._workload.slices and not self._claiming.opened:
             self._emptied.set()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

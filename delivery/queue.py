@@ -85,17 +85,16 @@ class Queue:
         self._owner = owner
         self._pool = pool
 
-    async def claim(self, *, mixed: bool, sites: Sequence[int] = ()) -> Claim | None:
-        """Lease the next chunk by fairness, or None if nothing can be claimed now.
+    async def claim(
+        self, *, mixed: bool, sites: Sequence[int] = (), besides: Collection[UUID] = (), most: int = 1
+    ) -> list[Claim]:
+        """Lease the next chunks by fairness; none if nothing can be claimed now.
 
-        `mixed`: chunks that are not sorted by site; `sites`: those whose own chunks may be claimed, a few at a time.
+        `mixed`: chunks that are not sorted by site, at most `most`, each of another run and of none in `besides`;
+        `sites`: those whose own chunks may be claimed, a few at a time.
         """
-        row = await self._main.fetchrow(SQL["claim"], self._owner, self._pool, mixed, list(sites))
-        if row is None:
-            return None
-        fields: dict[str, Any] = dict(row)
-        fields["seqs"] = tuple(row["seqs"]) if row["seqs"] is not None else None
-        return Claim(**fields)
+        rows = await self._main.fetch(SQL["claim"], self._owner, self._pool, mixed, list(sites), list(besides), most)
+        return [_claim(row) for row in rows]
 
     async def recipients(self, claim: Claim) -> list[Waiting]:
         """Return the claim's recipients in order of their sequence numbers."""
@@ -137,6 +136,12 @@ class Queue:
     async def note_first(self, run_id: UUID, age: float) -> None:
         """Record that the run's first message was accepted `age` seconds ago, unless one is recorded."""
         await self._main.execute(SQL["note_first"], run_id, age)
+
+
+def _claim(row: asyncpg.Record) -> Claim:
+    fields: dict[str, Any] = dict(row)
+    fields["seqs"] = tuple(row["seqs"]) if row["seqs"] is not None else None
+    return Claim(**fields)
 
 
 def _columns(successors: Sequence[Successor]) -> list[list[Any]]:

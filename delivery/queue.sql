@@ -1,5 +1,7 @@
 -- name: claim
--- $1 owner, $2 pool, $3 whether chunks that are not sorted by site are wanted, $4 the sites whose chunks are.
+-- $1 owner, $2 pool, $3 whether chunks that are not sorted by site are wanted, $4 the sites whose chunks are, $5 runs whose
+-- unsorted chunks are not: a worker with enough in hand still begins with what it has nothing of. $6 how many unsorted
+-- chunks at most, each of another run.
 -- Looks for a claimable chunk, not for a lane first: a lane whose chunks are all leased, not yet due or for sites without
 -- room must not starve the others. The lanes are read unlocked, three in order of virtual time; the chunk is locked with
 -- SKIP LOCKED; LIMITs stand in materialized CTEs, since the planner may otherwise run them again and claim more.
@@ -11,14 +13,15 @@
 WITH l AS MATERIALIZED (
          SELECT lane.run_id FROM lane
          WHERE pool = $2 AND state = 'running' AND next_claim_at <= (SELECT app.now())
-           AND ($3 AND EXISTS (SELECT FROM chunk k
+           AND ($3 AND run_id <> ALL ($5::uuid[])
+                AND EXISTS (SELECT FROM chunk k
                                WHERE k.run_id = lane.run_id AND k.state = 'ready' AND k.site_id IS NULL
                                  AND k.not_before <= (SELECT app.now()))
                 OR EXISTS (SELECT FROM unnest($4::int[]) AS s (site_id) CROSS JOIN LATERAL (
                                SELECT FROM chunk k WHERE k.site_id = s.site_id AND k.run_id = lane.run_id
                                                      AND k.state = 'ready' AND k.not_before <= (SELECT app.now())
                                LIMIT 1) AS found))
-         ORDER BY vtime LIMIT 3),
+         ORDER BY vtime LIMIT greatest(3, $6::int)),
      me AS MATERIALIZED (
          SELECT owner FROM worker
          WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) AND EXISTS (SELECT FROM l)
@@ -36,8 +39,8 @@ WITH l AS MATERIALIZED (
              SELECT chunk_id FROM chunk
              WHERE run_id = l.run_id AND state = 'ready' AND site_id IS NULL AND not_before <= (SELECT app.now())
              ORDER BY not_before, chunk_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) k
-         WHERE $3 AND NOT EXISTS (SELECT FROM at_site)
-         LIMIT 1),
+         WHERE $3 AND l.run_id <> ALL ($5::uuid[]) AND NOT EXISTS (SELECT FROM at_site)
+         LIMIT $6),
      c AS (SELECT chunk_id FROM at_site UNION ALL SELECT chunk_id FROM mixed),
      k AS (
          UPDATE chunk SET state = 'leased', owner = $1, epoch = epoch + 1 FROM c WHERE chunk.chunk_id = c.chunk_id

@@ -115,7 +115,7 @@ class SenderStore:
         keys = []
         for row in rows:
             der = self._kek.unwrap(row["sealed"], _aad(account_id, domain, row["selector"]))
-            keys.append((row["selector"], load_private_key(der)))
+            keys.append((row["selector"], load_private_key(der, ours=True)))
         return DkimSigner(domain, keys)
 
     async def _ensure_keys(self, account_id: UUID, domain: str) -> None:

@@ -33,7 +33,7 @@ async def measure() -> list[Figure]:
             await eventually(lambda: _taken(sink, 2_000), within=60)
             urgent = await _urgent(service, sink, large)
             campaigns = [await service.campaign(audience={"groups": [group]}) for group in groups]
-            at = datetime.now(UTC) + timedelta(seconds=10)
+            at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)
             for campaign in campaigns:
                 await service.schedule(campaign, at)
             due = time.monotonic() + (at - datetime.now(UTC)).total_seconds()

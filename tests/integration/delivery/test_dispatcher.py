@@ -4,6 +4,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -85,6 +86,31 @@ async def test_a_deferral_that_outlives_the_schedule_ends_as_expired(
     reasons = await main.fetch("SELECT outcome::text, reason FROM result WHERE run_id = $1 ORDER BY try", run.run_id)
     assert len(reasons) > 1
     assert tuple(reasons[-1]) == ("failed", "expired")
+
+
+async def test_small_runs_begin_at_once_beside_a_large_one_that_fills_the_worker(
+    main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path
+) -> None:
+    large = await arrange_run(main, new_id, addresses(4_000), chunk=1_000)
+    slow = relay(mailbox).model_copy(update={"rate": 400.0})
+    async with running_worker(main, large.members, tmp_path, slow) as worker:
+        await eventually(lambda: _accepted(main, large.run_id, 50))
+        small = [
+            await arrange_run(main, new_id, addresses(5, f"small{n}.example"), members=large.members) for n in range(20)
+        ]
+        before = await main.fetchval("SELECT count(*) FROM result WHERE run_id = $1", large.run_id)
+        for run in small:
+            await eventually(lambda run=run: _accepted(main, run.run_id, 1), within=20)  # type: ignore[misc]
+        meanwhile = await main.fetchval("SELECT count(*) FROM result WHERE run_id = $1", large.run_id) - before
+        assert not worker.done()
+        await main.execute("UPDATE run SET state = 'pausing'")
+    # What it had in hand of the large one was a thousand and more.
+    assert meanwhile < 500
+
+
+async def _accepted(main: asyncpg.Pool, run_id: UUID, count: int) -> bool:
+    found: int = await main.fetchval("SELECT count(*) FROM result WHERE run_id = $1", run_id)
+    return found >= count
 
 
 async def test_a_stop_before_the_intent_leaves_the_member_out_and_says_why(

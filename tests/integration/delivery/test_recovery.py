@@ -53,8 +53,7 @@ def message(run: Arranged, claim: Claim, seq: int, tries: int = 1) -> Message:
 
 
 async def claimed_and_intended(main: asyncpg.Pool, owner: UUID, run: Arranged) -> Claim:
-    claim = await Queue(main, owner, "bulk").claim(mixed=True)
-    assert claim is not None
+    [claim] = await Queue(main, owner, "bulk").claim(mixed=True)
     refused = await Ledger(main, owner, SystemClock()).intend([message(run, claim, seq) for seq in range(1, 6)])
     assert refused == {}
     return claim
@@ -117,7 +116,7 @@ async def test_a_retired_worker_can_claim_and_intend_nothing_more(
     claim = await claimed_and_intended(main, owner, run)
     await shift_clock(main_owner, 136)
     await recovery.reap(main, 60)
-    assert await Queue(main, owner, "bulk").claim(mixed=True) is None
+    assert await Queue(main, owner, "bulk").claim(mixed=True) == []
     refused = await Ledger(main, owner, SystemClock()).intend([message(run, claim, 1, tries=2)])
     assert refused == {0: "lost"}
     assert await Queue(main, owner, "bulk").end(claim, [], 0) is False
@@ -143,8 +142,7 @@ async def test_a_late_result_does_not_replace_uncertain_once_a_later_try_exists(
     await shift_clock(main_owner, 136)
     await recovery.reap(main, 60)
     other = await a_worker(main, new_id)
-    claim = await Queue(main, other, "bulk").claim(mixed=True)
-    assert claim is not None
+    [claim] = await Queue(main, other, "bulk").claim(mixed=True)
     assert claim.epoch == 2
     assert await Ledger(main, other, SystemClock()).intend([message(run, claim, 1, tries=2)]) == {}
     assert await record(main, owner, [Outcome(run.run_id, 1, 1, ACCEPTED, 250, None, 0.0)], now=0.0) == 0
@@ -202,22 +200,18 @@ async def test_a_chunk_whose_lane_has_nothing_claimable_does_not_starve_the_othe
     other = await arrange_run(main, new_id, ["x@example.jp"])
     await main.execute("UPDATE lane SET vtime = 1000 WHERE run_id = $1", other.run_id)
     queue = Queue(main, owner, "bulk")
-    first, second = await queue.claim(mixed=True), await queue.claim(mixed=True)
-    assert first is not None
-    assert second is not None
+    [first], [second] = await queue.claim(mixed=True), await queue.claim(mixed=True)
     assert {first.run_id, second.run_id} == {run.run_id, other.run_id}
-    assert await queue.claim(mixed=True) is None
+    assert await queue.claim(mixed=True) == []
 
 
 async def test_ending_a_chunk_may_be_repeated_and_hands_on_once(main: asyncpg.Pool, run: Arranged, owner: UUID) -> None:
     queue = Queue(main, owner, "bulk")
-    claim = await queue.claim(mixed=True)
-    assert claim is not None
+    [claim] = await queue.claim(mixed=True)
     for _ in range(2):
         assert await queue.end(claim, [Successor((2, 4), 0.0), Successor((5,), 60.0)], 1)
     rows = await main.fetch("SELECT first_seq, last_seq, seqs FROM chunk WHERE state = 'ready' ORDER BY chunk_id")
     assert [tuple(row) for row in rows] == [(2, 4, [2, 4]), (5, 5, [5])]
-    again = await queue.claim(mixed=True)
-    assert again is not None
+    [again] = await queue.claim(mixed=True)
     assert [one.seq for one in await queue.recipients(again)] == [2, 4]
-    assert await queue.claim(mixed=True) is None
+    assert await queue.claim(mixed=True) == []

@@ -55,7 +55,7 @@ class Statements:
                     raise Fault
 
     async def claim(self, *, mixed: bool, sites: Collection[int]) -> Claim | None:
-        return await self._queue.claim(mixed=mixed, sites=list(sites))
+        return next(iter(await self._queue.claim(mixed=mixed, sites=list(sites))), None)
 
     async def history(self, claim: Claim) -> Triage:
         """Sort the claim's recipients by what was done about them."""
