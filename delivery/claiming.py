@@ -27,8 +27,10 @@ IDLE_SECONDS = 0.1
 SITES_SECONDS = 1.0
 CLAIM_BELOW = 1_000
 """Messages that can be sent at once, below which another chunk of a run in hand is claimed: they bridge its reading."""
-OPENED_AT_ONCE = 8
-"""Claims opened side by side: a hundred campaigns due at once would wait for each other's round trips."""
+OPENED_AT_ONCE = 32
+"""Claims opened at once: a hundred campaigns due at one instant would wait for each other's round trips."""
+READ_AT_ONCE = 1_000
+"""Recipients read together: many small chunks, or one large one."""
 BACKLOG_LIMIT = 10_000
 SOUGHT_LIMIT = 5_000
 """Messages whose route is being looked for, above which nothing more is claimed."""
@@ -43,6 +45,19 @@ class Wish(TypedDict):
     sites: Sequence[int]
     besides: set[UUID]
     most: int
+
+
+def together(claims: Sequence[Claim]) -> list[list[Claim]]:
+    """Part claims into those that are opened together: at most READ_AT_ONCE recipients, or one chunk."""
+    parts: list[list[Claim]] = []
+    room = 0
+    for claim in claims:
+        if claim.size > room:
+            parts.append([])
+            room = READ_AT_ONCE
+        parts[-1].append(claim)
+        room -= claim.size
+    return parts
 
 
 class Claiming:
@@ -104,10 +119,10 @@ class Claiming:
                 continue
             if not claims:
                 await asyncio.sleep(IDLE_SECONDS * (0.5 + self._random()))
-            for claim in claims:
-                self._measures.claimed.inc()
-                self.opened[claim.chunk_id] = claim
-                self._start(self._open(claim))
+            self._measures.claimed.inc(len(claims))
+            self.opened |= {claim.chunk_id: claim for claim in claims}
+            for some in together(claims):
+                self._start(self._open(some))
 
     async def watch_sites(self) -> None:
         """Know which sites chunks wait for, until cancelled."""
@@ -122,11 +137,12 @@ class Claiming:
         """Return whether chunks wait for a site, as a count: 0 or 1."""
         return sum(site.site_id == site_id for site in self.waiting_sites)
 
-    async def _open(self, claim: Claim) -> None:
-        opened = await with_retry(partial(self._opening.open, claim), what="open_chunk")
-        del self.opened[claim.chunk_id]
-        if opened is not None:
-            self._assignment.take_in(opened)
+    async def _open(self, claims: Sequence[Claim]) -> None:
+        opened = await with_retry(partial(self._opening.open, claims), what="open_chunks")
+        for claim in claims:
+            del self.opened[claim.chunk_id]
+        for one in opened:
+            self._assignment.take_in(one)
         self._on_opened()
 
     def _wish(self) -> Wish | None:

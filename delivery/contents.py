@@ -1,6 +1,8 @@
-"""The compiled content of the runs at work: loaded when a run's first chunk is claimed, then kept in memory."""
+"""The compiled content of the runs at work and of those due soon: loaded and compiled once, then kept in memory."""
 
+import asyncio
 from collections import OrderedDict
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -12,12 +14,16 @@ from core.tokens import LinkSigner
 from delivery.compose.compiled import CompiledContent, compile_content
 from delivery.compose.content import Content
 from delivery.dkim import DkimSigner
-from delivery.queue import Claim
 
 SQL = sql.load(__package__ or "", "contents.sql")
 
 KEPT = 256
 """Contents kept compiled; the one used longest ago goes first."""
+
+COMPILED_IN_PLACE = 50_000
+"""Characters up to which a content is compiled in the event loop, in some milliseconds. One at the bounds takes a good
+part of a second, so that mail goes on beside it; but beside a busy loop a thread needs thirty times as long.
+"""
 
 
 class Signers(Protocol):
@@ -44,30 +50,41 @@ class ContentCache:
         self._link_signer = link_signer
         self._tracker_url = tracker_url
         self._return_path_domain = return_path_domain
-        self._kept: OrderedDict[UUID, CompiledContent] = OrderedDict()
+        self._kept: OrderedDict[UUID, asyncio.Future[CompiledContent]] = OrderedDict()
 
-    async def of(self, claim: Claim) -> CompiledContent:
-        """Return the compiled content of the claim's run."""
-        kept = self._kept.get(claim.run_id)
+    async def of(self, run_id: UUID) -> CompiledContent:
+        """Return the compiled content of a run; raises TodokuError if it can't be made."""
+        kept = self._kept.get(run_id)
         if kept is None:
-            kept = self._kept[claim.run_id] = await self._compile(claim)
+            kept = self._kept[run_id] = asyncio.ensure_future(self._compile(run_id))
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(claim.run_id)
-        return kept
+        self._kept.move_to_end(run_id)
+        try:
+            # Shielded: several may wait for it, and one that is cancelled takes it from nobody.
+            return await asyncio.shield(kept)
+        except Exception:
+            if self._kept.get(run_id) is kept:
+                del self._kept[run_id]
+            raise
 
-    async def _compile(self, claim: Claim) -> CompiledContent:
-        row = await self._main.fetchrow(SQL["content_of_run"], claim.run_id)
+    async def _compile(self, run_id: UUID) -> CompiledContent:
+        row = await self._main.fetchrow(SQL["content_of_run"], run_id)
         if row is None:
             raise NotFound("The run has no content")
         content = Content.from_json(row["body"])
-        return compile_content(
+        account_id: UUID = row["account_id"]
+        compiling = partial(
+            compile_content,
             content,
-            run_id=claim.run_id,
+            run_id=run_id,
             tracker_url=self._tracker_url,
             return_path_domain=self._return_path_domain,
             signer=self._link_signer,
-            dkim=await self._signers.signer_for(claim.account_id, content.sender.domain),
-            list_id=f"{claim.account_id.hex}.{content.sender.domain}",
-            feedback_id=f"{row['campaign_id'].hex}:{claim.account_id.hex}:{claim.kind}:todoku",
+            dkim=await self._signers.signer_for(account_id, content.sender.domain),
+            list_id=f"{account_id.hex}.{content.sender.domain}",
+            feedback_id=f"{row['campaign_id'].hex}:{account_id.hex}:{row['kind']}:todoku",
         )
+        if len(content.html) + len(content.text) <= COMPILED_IN_PLACE:
+            return compiling()
+        return await asyncio.to_thread(compiling)

@@ -13,7 +13,7 @@ from uuid import UUID
 from core import logs
 from core.clock import Clock
 from core.database import AWAY, with_retry
-from core.errors import Superseded
+from core.errors import Superseded, TodokuError
 from delivery.assignment import Assignment
 from delivery.carrier import Carrier
 from delivery.claiming import OPENED_AT_ONCE, Claiming
@@ -37,6 +37,10 @@ from delivery.source import Source
 from delivery.workload import Workload
 
 WATCH_SECONDS = 0.1
+READY_SECONDS = 30.0
+"""How long before their time runs' contents are compiled."""
+READY_TOGETHER = 4
+"""Of these, how many side by side: beside busy connections each waits for its round trips."""
 
 log = logs.get()
 
@@ -64,6 +68,7 @@ class Dispatcher:
         slice_seconds: float,
     ) -> None:
         self._queue = queue
+        self._contents = contents
         self._ledger = ledger
         self._lease = lease
         self._retry = retry
@@ -149,6 +154,7 @@ class Dispatcher:
                     self._claiming.watch_sites(),
                     self._assignment.run(),
                     self._watch_loop(),
+                    self._ready_loop(),
                     self._outlets.run(self._wanted, self._assignment.shed),
                 )
             ]
@@ -185,6 +191,21 @@ class Dispatcher:
                 except AWAY as error:
                     log.warning("watch_failed", error=type(error).__name__)
             self._assignment.work.set()
+
+    async def _ready_loop(self) -> None:
+        """Have the content of runs compiled before their time: a hundred at one instant would take seconds."""
+        while True:
+            await asyncio.sleep(0.5 + self._random())
+            try:
+                due = await self._queue.due_soon(READY_SECONDS)
+                for first in range(0, len(due), READY_TOGETHER):
+                    together = due[first : first + READY_TOGETHER]
+                    await asyncio.gather(*map(self._contents.of, together))
+            except AWAY as error:
+                log.warning("watch_failed", error=type(error).__name__)
+            except TodokuError as error:
+                # Nothing is lost yet: it is tried again, and waited for, when its first chunk is opened.
+                log.warning("not_made_ready", error=type(error).__name__)
 
     def _wanted(self, site_id: int) -> int:
         """Return how many messages ask for connections to a site; 0 stands for the relays, which take any."""

@@ -1,5 +1,6 @@
 """Opens a claimed chunk: its recipients' history, its members out of the vault, its compiled content, its lines."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,10 +24,10 @@ log = logs.get()
 
 
 class Contents(Protocol):
-    """Where a claim's compiled content comes from."""
+    """Where compiled content comes from."""
 
-    async def of(self, claim: Claim) -> CompiledContent:
-        """Return it, from memory if it was used before; raises TodokuError if it can't be made."""
+    async def of(self, run_id: UUID) -> CompiledContent:
+        """Return a run's, from memory if it was asked for before; raises TodokuError if it can't be made."""
 
 
 class OpenMember(Protocol):
@@ -93,11 +94,21 @@ class Opening:
         self._takes = takes
         self._in_hand = in_hand
 
-    async def open(self, claim: Claim) -> Opened | None:
-        """Return the claim as a slice with its messages in line; None if it had to be put off. May be repeated."""
-        recipients = await self._queue.recipients(claim)
+    async def open(self, claims: Sequence[Claim]) -> list[Opened]:
+        """Return the claims as slices with their messages in line, without those that had to be put off.
+
+        Chunks of many small runs are read together: each by itself would wait for round trips of its own. May be
+        repeated.
+        """
+        recipients = await self._queue.recipients(claims)
+        begun = await asyncio.gather(*(self._begin(claim, recipients[claim.chunk_id]) for claim in claims))
+        read = await self._read([one for one in begun if one is not None])
+        return [await self._fill(made, send, found) for made, send, found in read]
+
+    async def _begin(self, claim: Claim, recipients: Sequence[Waiting]) -> tuple[Slice, Sequence[Waiting]] | None:
+        """Return a claim's slice and whom it is to be sent to; None if its content can't be had now."""
         try:
-            content = await self._contents.of(claim)
+            content = await self._contents.of(claim.run_id)
         except TodokuError as error:
             # It was checked at scheduling, so the fault is ours (a key that can't be read): wait, and say so.
             log.exception("content_unusable", run_id=str(claim.run_id), error=type(error).__name__)
@@ -105,16 +116,29 @@ class Opening:
             await self._queue.end(claim, [Successor(seqs, CONTENT_PAUSE, site_id=claim.site_id)], 0)
             return None
         history = triage(recipients, self._retry, resend_uncertain=claim.resend_uncertain, jitter=self._random())
-        now = self._clock.monotonic()
-        made = Slice(claim, content, now + self._slice_seconds)
+        made = Slice(claim, content, self._clock.monotonic() + self._slice_seconds)
         for seq, delay in history.later:
             made.hand_on(seq, delay, why="retry", site_id=claim.site_id)
         send = await self._within_reach(made, history.send) if self._destinations.sorts else history.send
-        ids = [one.member_id for one in send]
-        opened = {one.member_id: one for one in await self._members.open_members(claim.account_id, ids)}
+        return made, send
+
+    async def _read(
+        self, begun: Sequence[tuple[Slice, Sequence[Waiting]]]
+    ) -> list[tuple[Slice, Sequence[Waiting], Mapping[UUID, OpenMember]]]:
+        """Open the members of all slices, in one read an account."""
+        wanted: dict[UUID, dict[UUID, None]] = {}
+        for made, send in begun:
+            wanted.setdefault(made.claim.account_id, {}).update(dict.fromkeys(one.member_id for one in send))
+        found = {
+            account_id: {one.member_id: one for one in await self._members.open_members(account_id, list(member_ids))}
+            for account_id, member_ids in wanted.items()
+        }
+        return [(made, send, found[made.claim.account_id]) for made, send in begun]
+
+    async def _fill(self, made: Slice, send: Sequence[Waiting], opened: Mapping[UUID, OpenMember]) -> Opened:
         gone = [one.seq for one in send if one.member_id not in opened]
         if gone:
-            await self._ledger.omit(claim.run_id, gone)
+            await self._ledger.omit(made.claim.run_id, gone)
         return self._lined_up(made, send, opened)
 
     async def _within_reach(self, made: Slice, send: Sequence[Waiting]) -> Sequence[Waiting]:

@@ -96,15 +96,21 @@ class Queue:
         rows = await self._main.fetch(SQL["claim"], self._owner, self._pool, mixed, list(sites), list(besides), most)
         return [_claim(row) for row in rows]
 
-    async def recipients(self, claim: Claim) -> list[Waiting]:
-        """Return the claim's recipients in order of their sequence numbers."""
-        if claim.fresh:
-            rows = await self._main.fetch(SQL["fresh_recipients"], claim.run_id, claim.first_seq, claim.last_seq)
-            return [Waiting(row["seq"], row["member_id"], row["tag"]) for row in rows]
-        rows = await self._main.fetch(
-            SQL["recipients_with_history"], claim.run_id, claim.first_seq, claim.last_seq, claim.seqs
-        )
-        return [Waiting(**dict(row)) for row in rows]
+    async def recipients(self, claims: Sequence[Claim]) -> dict[int, list[Waiting]]:
+        """Return the recipients of each claim, by chunk, in order of their sequence numbers."""
+        found: dict[int, list[Waiting]] = {claim.chunk_id: [] for claim in claims}
+        fresh = [claim for claim in claims if claim.fresh]
+        if fresh:
+            columns = zip(*((c.chunk_id, c.run_id, c.first_seq, c.last_seq) for c in fresh), strict=True)
+            for chunk_id, *waiting in await self._main.fetch(SQL["fresh_recipients"], *map(list, columns)):
+                found[chunk_id].append(Waiting(*waiting))
+        for claim in claims:
+            if not claim.fresh:
+                rows = await self._main.fetch(
+                    SQL["recipients_with_history"], claim.run_id, claim.first_seq, claim.last_seq, claim.seqs
+                )
+                found[claim.chunk_id] = [Waiting(**dict(row)) for row in rows]
+        return found
 
     async def end(self, claim: Claim, successors: Sequence[Successor], attempts: int) -> bool:
         """End the claim; False if it was no longer ours. May be repeated after a lost answer."""
@@ -124,6 +130,10 @@ class Queue:
         """Return sites with chunks that could be claimed now, at most 100; `stale_after` in seconds."""
         rows = await self._main.fetch(SQL["waiting_sites"], self._pool, float(stale_after))
         return [WaitingSite(row["site_id"], row["provider"], row["stale"]) for row in rows]
+
+    async def due_soon(self, within: float) -> list[UUID]:
+        """Return runs that begin within so many seconds, the first ones."""
+        return [row["run_id"] for row in await self._main.fetch(SQL["due_soon"], self._pool, within)]
 
     async def held_runs(self, run_ids: Collection[UUID]) -> set[UUID]:
         """Return those of `run_ids` that are not running (pausing, cancelling, ended)."""

@@ -74,8 +74,13 @@ WHERE EXISTS (SELECT FROM lane CROSS JOIN LATERAL (
 LIMIT 100;
 
 -- name: fresh_recipients
--- A chunk that nobody held before has no history.
-SELECT seq, member_id, tag FROM recipient WHERE run_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq;
+-- Chunks that nobody held before have no history: $1 chunks, $2 their runs, $3 first and $4 last numbers. LATERAL with
+-- OFFSET 0 holds the planner to the primary key, as in `record`.
+SELECT c.chunk_id, r.seq, r.member_id, r.tag
+FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::int[]) AS c (chunk_id, run_id, first_seq, last_seq)
+CROSS JOIN LATERAL (
+    SELECT seq, member_id, tag FROM recipient
+    WHERE run_id = c.run_id AND seq BETWEEN c.first_seq AND c.last_seq ORDER BY seq OFFSET 0) AS r;
 
 -- name: recipients_with_history
 -- Ages are seconds by the database's clock: a database time is never compared with a local one.
@@ -141,6 +146,12 @@ WITH split AS (
                     ELSE next_claim_at - make_interval(secs => back.size * 3600.0 / rate_per_hour) END
          FROM (SELECT run_id, sum(size) AS size FROM handed GROUP BY run_id) AS back WHERE lane.run_id = back.run_id)
 SELECT EXISTS (SELECT FROM chunk WHERE chunk_id = $2 AND owner = $1 AND epoch = $3 AND state = 'leased');
+
+-- name: due_soon
+-- Of the pool $1, runs that begin within $2 seconds, the first 100: their content is compiled before their time.
+SELECT run_id FROM run JOIN lane USING (run_id)
+WHERE run.state = 'scheduled' AND run.starts_at <= (SELECT app.now()) + make_interval(secs => $2) AND lane.pool = $1
+ORDER BY run.starts_at LIMIT 100;
 
 -- name: held_runs
 -- Which of these runs may not be worked on any more.

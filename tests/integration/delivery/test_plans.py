@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from core.ids import IdSource
-from delivery.ledger import SQL
+from delivery import ledger, queue
 from tests.support.delivery import arrange_run
 
 ROWS = 20_000
@@ -19,17 +19,26 @@ async def test_intents_and_results_read_no_table_from_end_to_end(
     await main_owner.execute(
         "INSERT INTO intent SELECT $1, n, 1, 1, 1, $2, now() FROM generate_series(1, $3) AS n", run.run_id, owner, ROWS
     )
+    await main_owner.execute(
+        "INSERT INTO recipient SELECT $1, n, gen_random_uuid(), 1 FROM generate_series(2, $2) AS n", run.run_id, ROWS
+    )
     if analysed:
-        await main_owner.execute("ANALYZE intent")
-    filled = await main_owner.fetchval("SELECT tableoid::regclass::text FROM intent LIMIT 1")
+        await main_owner.execute("ANALYZE intent, recipient")
+    filled = [
+        await main_owner.fetchval(f"SELECT tableoid::regclass::text FROM {table} LIMIT 1")
+        for table in ("intent", "recipient")
+    ]
     seqs = list(range(1, 201))
     given = [run.run_id] * 200, seqs, [1] * 200
     empty = [None] * 200
-    statements = {
+    statements: dict[str, tuple[object, ...]] = {
         "record": (owner, *given, ["accepted"] * 200, empty, empty, empty, [0.0] * 200, [False] * 200, empty, empty),
         "intend": (owner, *given, [owner] * 200, seqs, seqs, True),
+        "fresh_recipients": (seqs, [run.run_id] * 200, seqs, seqs),
     }
     for name, arguments in statements.items():
-        plan = "\n".join(row[0] for row in await main.fetch(f"EXPLAIN {SQL[name]}", *arguments))
+        statement = (queue.SQL | ledger.SQL)[name]
+        plan = "\n".join(row[0] for row in await main.fetch(f"EXPLAIN {statement}", *arguments))
         # The other months' partitions are empty: reading those from end to end costs nothing.
-        assert f"Seq Scan on {filled}" not in plan, f"{name}:\n{plan}"
+        for table in filled:
+            assert f"Seq Scan on {table}" not in plan, f"{name}:\n{plan}"

@@ -59,7 +59,7 @@ class Statements:
 
     async def history(self, claim: Claim) -> Triage:
         """Sort the claim's recipients by what was done about them."""
-        waiting = await self._queue.recipients(claim)
+        waiting = (await self._queue.recipients([claim]))[claim.chunk_id]
         return triage(waiting, RETRY, resend_uncertain=claim.resend_uncertain, jitter=JITTER)
 
     async def omit(self, run_id: UUID, seqs: Sequence[int]) -> None:
