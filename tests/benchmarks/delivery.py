@@ -1,7 +1,7 @@
 """Messages a second from the whole service to a sink, and beside it in the same run what the machine can sign.
 
 Everything on these cores: Postgres (durable), two workers, `smtp-sink` (Debian's postfix package). Members come
-in by an import and lie sealed in the vault; mails of 11 KB with 20 tracked links, personalised; RSA-2048 and Ed25519
+in by an import and lie sealed in the vault; mails of 10 KB with 20 tracked links, personalised; RSA-2048 and Ed25519
 signatures; fenced intents and results; journals.
 
 `delivery` sends one campaign and says what a message costs by part. `scale` sends to 10,000, 100,000 and a million, the
@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 import asyncpg
 
@@ -27,22 +28,31 @@ SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000,
 WORKERS = 2
 CONNECTIONS = 20
 BATCH = 100_000
-_PARAGRAPH = (
-    '<p>{{ name }} 様、<a href="https://shop.example/items/%d?from=mail">商品 %d</a>: '
-    "Lorem ipsum dolor sit amet, consectetur.</p>\n"
-)
+_PARAGRAPH = '<p>{{ name }} 様、<a href="https://shop.example/items/%d?from=mail">商品 %d</a>: Lorem ipsum dolor.</p>\n'
 HTML = "<html><body>" + "".join(_PARAGRAPH % (number, number) for number in range(20)) + "</body></html>"
+
+_TENTHS = """
+    SELECT count(*) / extract(epoch FROM max(at) - min(at))::float AS rate
+    FROM (SELECT at, ntile(10) OVER (ORDER BY at) AS tenth FROM result WHERE outcome = 'accepted') AS sent
+    GROUP BY tenth ORDER BY tenth
+"""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One campaign's figures: messages a second, MB, ms, and processor seconds by part."""
+    """One campaign's figures: messages a second, MB, ms, and processor seconds by part.
+
+    `tenths` are messages a second while each tenth of the list was sent, `vacuums` how many automatic ones ran
+    meanwhile on the tables that grow.
+    """
 
     members: int
     rate: float
     memory: float
     lateness: float
     spent: dict[str, float]
+    tenths: tuple[float, ...]
+    vacuums: int
 
 
 async def measure() -> list[Figure]:
@@ -52,7 +62,7 @@ async def measure() -> list[Figure]:
         raw, libraries = await peers.raw_per_second(port), await peers.libraries_per_second(port)
         sent = await send(MEMBERS, port, pid)
     signatures = (before + await peers.signatures_per_second()) / 2
-    conditions = f"{MEMBERS:,} recipients, 11 KB mails, 20 links, RSA-2048 and Ed25519, {WORKERS} workers, smtp-sink"
+    conditions = f"{MEMBERS:,} recipients, 10 KB mails, 20 links, RSA-2048 and Ed25519, {WORKERS} workers, smtp-sink"
     cost = {part: seconds / sent.members * 1e6 for part, seconds in sent.spent.items()}
     return [
         Figure(name="messages_per_second", value=sent.rate, unit="1/s", conditions=conditions),
@@ -99,6 +109,9 @@ async def scale() -> list[Figure]:
         figures += [
             Figure(name=f"messages_per_second, {name}", value=sent.rate, unit="1/s", conditions="as in delivery"),
             _ratio(f"rsa_limit_ratio, {name}", sent.rate, signatures, "the same run"),
+            _ratio(f"slowest_tenth, {name}", min(sent.tenths), median(sent.tenths), "to the median tenth of the list"),
+            _ratio(f"last_tenth, {name}", sent.tenths[-1], median(sent.tenths), "to the median tenth of the list"),
+            Figure(name=f"vacuums, {name}", value=sent.vacuums, unit="", conditions="automatic, on the growing tables"),
             Figure(name=f"worker_peak_memory, {name}", value=sent.memory, unit="MB", conditions="VmHWM"),
             *(
                 Figure(name=f"cost_{part}, {name}", value=each / sent.members * 1e6, unit="µs", conditions="a message")
@@ -121,7 +134,7 @@ async def send(members: int, port: int, sink_pid: int, *, old_snapshot: bool = F
         if old_snapshot:
             for dsn in (service.started.dsns.main_owner, service.started.dsns.members_owner):
                 await stack.enter_async_context(_held_snapshot(dsn))
-        before = _spent(service, sink_pid)
+        vacuums, before = await _vacuums(service), _spent(service, sink_pid)
         campaign = await service.campaign(at=datetime.now(UTC) + timedelta(seconds=3), html=HTML)
         await service.reaches(campaign, "finished", within=120 + members / 500, every=1.0)
         spent = processor_time.spent(before, _spent(service, sink_pid))
@@ -130,10 +143,24 @@ async def send(members: int, port: int, sink_pid: int, *, old_snapshot: bool = F
             "FROM result WHERE outcome = 'accepted'"
         )
         assert row is not None
+        tenths = await service.main_owner.fetch(_TENTHS)
+        vacuums = await _vacuums(service) - vacuums
         report = await service.get(f"/v1/reports/campaigns/{campaign}")
         memory = max(_peak_memory(service, slot) for slot in range(WORKERS))
         await service.verified()
-    return Sent(members, row["sent"] / row["seconds"], memory, report["runs"][0]["lateness_ms"], spent)
+    return Sent(
+        members=members,
+        rate=row["sent"] / row["seconds"],
+        memory=memory,
+        lateness=report["runs"][0]["lateness_ms"],
+        spent=spent,
+        tenths=tuple(tenth["rate"] for tenth in tenths),
+        vacuums=vacuums,
+    )
+
+
+async def _vacuums(service: Service) -> int:
+    return int(await service.main_owner.fetchval("SELECT sum(autovacuum_count) FROM pg_stat_user_tables"))
 
 
 def _spent(service: Service, sink_pid: int) -> dict[str, float]:
