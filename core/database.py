@@ -28,8 +28,12 @@ AWAY: tuple[type[BaseException], ...] = (
 """What asyncpg raises when the server is gone, going or not there yet (killed, restarted, failed over)."""
 
 
-async def open_pool(dsn: str, *, name: str, min_size: int = 0, max_size: int = 4) -> asyncpg.Pool:
+async def open_pool(
+    dsn: str, *, name: str, min_size: int = 0, max_size: int = 4, plan_once: bool = False
+) -> asyncpg.Pool:
     """Open a pool; `name` is shown in pg_stat_activity. A statement ends after 60 s, an idle transaction after 30.
+
+    `plan_once`: each statement is planned once a connection, whatever its arguments, for who repeats a few for ever.
 
     Connections are opened when needed, so a pool can be made before its server is up. jsonb is read and
     written as Python values.
@@ -48,6 +52,7 @@ async def open_pool(dsn: str, *, name: str, min_size: int = 0, max_size: int = 4
             "idle_in_transaction_session_timeout": "30s",
             "jit": "off",
             "timezone": "UTC",
+            "plan_cache_mode": "force_generic_plan" if plan_once else "auto",
         },
     )
 

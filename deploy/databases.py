@@ -66,9 +66,11 @@ def dsn(settings: Settings, name: str) -> str:
 
 
 @asynccontextmanager
-async def pool(settings: Settings, name: str, *, process: str, size: int = 4) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool of one role for the block; it connects when it is first used."""
-    opened = await open_pool(dsn(settings, name), name=process, max_size=size)
+async def pool(
+    settings: Settings, name: str, *, process: str, size: int = 4, plan_once: bool = False
+) -> AsyncIterator[asyncpg.Pool]:
+    """Open a pool of one role for the block; it connects when it is first used. `plan_once` as in `open_pool`."""
+    opened = await open_pool(dsn(settings, name), name=process, max_size=size, plan_once=plan_once)
     try:
         yield opened
     finally:

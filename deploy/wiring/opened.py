@@ -23,11 +23,13 @@ class Opened:
 
 
 @asynccontextmanager
-async def open_all(this: Process, name: str, *, main_size: int, members_size: int) -> AsyncIterator[Opened]:
+async def open_all(
+    this: Process, name: str, *, main_size: int, members_size: int, plan_once: bool = False
+) -> AsyncIterator[Opened]:
     """Open both databases for the block; ConfigurationError if the KEK or a DSN can't be had."""
     kek = Kek.load(this.settings.kek_path)
     async with (
-        databases.pool(this.settings, "main", process=name, size=main_size) as main,
-        databases.pool(this.settings, "members", process=name, size=members_size) as members,
+        databases.pool(this.settings, "main", process=name, size=main_size, plan_once=plan_once) as main,
+        databases.pool(this.settings, "members", process=name, size=members_size, plan_once=plan_once) as members,
     ):
         yield Opened(main, members, kek, KeyRings(members, kek))

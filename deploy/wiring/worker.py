@@ -13,7 +13,7 @@ async def serve(this: Process, pool: str, slot: int) -> None:
     """Send until told to stop."""
     settings = this.settings
     signer = keys.load_signer(settings.link_key_path)
-    async with open_all(this, f"worker {pool} {slot}", main_size=6, members_size=4) as opened:
+    async with open_all(this, f"worker {pool} {slot}", main_size=6, members_size=4, plan_once=True) as opened:
         contents = ContentCache(
             opened.main,
             signers=SenderStore(opened.main, opened.kek, this.new_id),

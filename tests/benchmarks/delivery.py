@@ -26,7 +26,7 @@ from tests.support.service import Service, running_service
 MEMBERS = int(os.environ.get("BENCH_MEMBERS", "60000"))
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000,1000000").split(","))
 WORKERS = 2
-CONNECTIONS = 20
+CONNECTIONS = 50
 BATCH = 100_000
 _PARAGRAPH = '<p>{{ name }} 様、<a href="https://shop.example/items/%d?from=mail">商品 %d</a>: Lorem ipsum dolor.</p>\n'
 HTML = "<html><body>" + "".join(_PARAGRAPH % (number, number) for number in range(20)) + "</body></html>"
