@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from api import openapi, problems, reference
 from api.account.endpoints import router as account
+from api.attachments.endpoints import router as attachments
 from api.attributes.endpoints import router as attributes
 from api.campaigns.endpoints import router as campaigns
 from api.groups.endpoints import router as groups
@@ -27,8 +28,8 @@ from core.database import AWAY
 from core.errors import TodokuError
 
 ROUTERS = (
-    account, attributes, members, groups, imports, segments, suppressions, senders, templates, campaigns, runs, reports,
-    notices,
+    account, attributes, members, groups, imports, segments, suppressions, senders, attachments, templates, campaigns,
+    runs, reports, notices,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from api.members.stops import StopStore
 from core.clock import Clock
 from core.ids import IdSource
 from core.outbox import NoticeStore
+from delivery.attachments import AttachmentStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from members.attributes import AttributeStore
@@ -48,6 +49,7 @@ class Services:
     segments: SegmentStore
     suppressions: SuppressionStore
     senders: SenderStore
+    attachments: AttachmentStore
     templates: TemplateStore
     campaigns: CampaignStore
     runs: RunStore

@@ -60,6 +60,7 @@ class Shown:
 
 
 AccountId = Annotated[UUID, Shown("acc")]
+AttachmentId = Annotated[UUID, Shown("att")]
 AttributeId = Annotated[UUID, Shown("atr")]
 MemberId = Annotated[UUID, Shown("mem")]
 GroupId = Annotated[UUID, Shown("grp")]
@@ -71,6 +72,7 @@ CampaignId = Annotated[UUID, Shown("cmp")]
 RunId = Annotated[UUID, Shown("run")]
 NoticeId = Annotated[UUID, Shown("ntc")]
 
+AttachmentPath = Annotated[UUID, Shown("att", in_path=True), Path()]
 AttributePath = Annotated[UUID, Shown("atr", in_path=True), Path()]
 MemberPath = Annotated[UUID, Shown("mem", in_path=True), Path()]
 GroupPath = Annotated[UUID, Shown("grp", in_path=True), Path()]

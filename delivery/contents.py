@@ -11,6 +11,7 @@ import asyncpg
 from core import sql
 from core.errors import NotFound
 from core.tokens import LinkSigner
+from delivery import attachments
 from delivery.compose.compiled import CompiledContent, compile_content
 from delivery.compose.content import Content
 from delivery.dkim import DkimSigner
@@ -18,11 +19,13 @@ from delivery.dkim import DkimSigner
 SQL = sql.load(__package__ or "", "contents.sql")
 
 KEPT = 256
-"""Contents kept compiled; the one used longest ago goes first."""
+KEPT_BYTES = 64 * 1024 * 1024
+"""Contents kept compiled, and of their files together; the one used longest ago goes first."""
 
 COMPILED_IN_PLACE = 50_000
-"""Characters up to which a content is compiled in the event loop, in some milliseconds. One at the bounds takes a good
-part of a second, so that mail goes on beside it; but beside a busy loop a thread needs thirty times as long.
+"""Characters, and bytes of files, up to which a content is compiled in the event loop, in some milliseconds. One at the
+bounds takes a good part of a second, so that mail goes on beside it; but beside a busy loop a thread needs thirty times
+as long.
 """
 
 
@@ -57,16 +60,23 @@ class ContentCache:
         kept = self._kept.get(run_id)
         if kept is None:
             kept = self._kept[run_id] = asyncio.ensure_future(self._compile(run_id))
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
         self._kept.move_to_end(run_id)
         try:
             # Shielded: several may wait for it, and one that is cancelled takes it from nobody.
-            return await asyncio.shield(kept)
+            content = await asyncio.shield(kept)
         except Exception:
             if self._kept.get(run_id) is kept:
                 del self._kept[run_id]
             raise
+        self._forget()
+        return content
+
+    def _forget(self) -> None:
+        made = [one for one in self._kept.values() if one.done() and not one.cancelled() and one.exception() is None]
+        files = sum(one.result().enclosed for one in made)
+        while len(self._kept) > 1 and (len(self._kept) > KEPT or files > KEPT_BYTES):
+            _, oldest = self._kept.popitem(last=False)
+            files -= oldest.result().enclosed if oldest in made else 0
 
     async def _compile(self, run_id: UUID) -> CompiledContent:
         row = await self._main.fetchrow(SQL["content_of_run"], run_id)
@@ -74,9 +84,11 @@ class ContentCache:
             raise NotFound("The run has no content")
         content = Content.from_json(row["body"])
         account_id: UUID = row["account_id"]
+        files = await attachments.contents(self._main, {one.attachment_id for one in content.attachments})
         compiling = partial(
             compile_content,
             content,
+            files=files,
             run_id=run_id,
             tracker_url=self._tracker_url,
             return_path_domain=self._return_path_domain,
@@ -85,6 +97,7 @@ class ContentCache:
             list_id=f"{account_id.hex}.{content.sender.domain}",
             feedback_id=f"{row['campaign_id'].hex}:{account_id.hex}:{row['kind']}:todoku",
         )
-        if len(content.html) + len(content.text) <= COMPILED_IN_PLACE:
+        size = len(content.html) + len(content.text) + sum(one.size for one in content.attachments)
+        if size <= COMPILED_IN_PLACE:
             return compiling()
         return await asyncio.to_thread(compiling)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from core.errors import Fault, InvalidInput, NotFound, StaleRevision, TooLarge
 from core.ids import IdSource
 from delivery.compose.bounds import MAX_SOURCE
 from delivery.compose.check import CheckedContent, Preview, check
-from delivery.compose.content import Content, Sender
+from delivery.compose.content import Attachment, Content, Sender
 from delivery.compose.errors import InvalidTemplate
 
 SQL = sql.load(__package__ or "", "templates.sql")
@@ -33,6 +33,7 @@ class TemplateDraft:
     html: str = ""
     text: str = ""
     preheader: str = ""
+    attachments: tuple[UUID, ...] = ()
 
     def words(self) -> tuple[str, str, str, str]:
         """Return what makes a version: subject, preheader, html, text."""
@@ -52,12 +53,13 @@ class StoredTemplate:
     preheader: str
     html: str
     text: str
+    attachments: tuple[UUID, ...]
     created_at: datetime
     updated_at: datetime
 
     def as_draft(self) -> TemplateDraft:
         """Return what a change starts from."""
-        return TemplateDraft(self.name, self.subject, self.html, self.text, self.preheader)
+        return TemplateDraft(self.name, self.subject, self.html, self.text, self.preheader, self.attachments)
 
 
 class TemplateStore:
@@ -67,11 +69,15 @@ class TemplateStore:
         self._main = main
         self._new_id = new_id
 
-    async def create(self, account_id: UUID, draft: TemplateDraft, attributes: Sequence[str]) -> StoredTemplate:
-        """Store a template's first version; raise InvalidTemplate with every fault."""
-        await checked(draft, attributes)
+    async def create(
+        self, account_id: UUID, draft: TemplateDraft, attributes: Sequence[str], attached: Sequence[Attachment] = ()
+    ) -> StoredTemplate:
+        """Store a template's first version; `attached` are its attachments. Raises InvalidTemplate with every fault."""
+        await checked(draft, attributes, attached)
         return _template(
-            await self._main.fetchrow(SQL["create"], self._new_id(), account_id, draft.name, *draft.words())
+            await self._main.fetchrow(
+                SQL["create"], self._new_id(), account_id, draft.name, *draft.words(), list(draft.attachments)
+            )
         )
 
     async def get(self, account_id: UUID, template_id: UUID, version: int | None = None) -> StoredTemplate:
@@ -83,16 +89,29 @@ class TemplateStore:
         return int(await self._main.fetchval(SQL["count"], account_id))
 
     async def change(
-        self, account_id: UUID, template_id: UUID, revision: int, draft: TemplateDraft, attributes: Sequence[str]
+        self,
+        account_id: UUID,
+        template_id: UUID,
+        revision: int,
+        draft: TemplateDraft,
+        attributes: Sequence[str],
+        attached: Sequence[Attachment] = (),
     ) -> StoredTemplate:
         """Say it otherwise, as a new version; raise StaleRevision if it is no longer at `revision`."""
         present = await self.get(account_id, template_id)
         if present.revision != revision:
             raise StaleRevision("Read the template again")
-        await checked(draft, attributes)
-        otherwise = draft.words() != present.as_draft().words()
+        await checked(draft, attributes, attached)
+        otherwise = replace(draft, name="") != replace(present.as_draft(), name="")
         row = await self._main.fetchrow(
-            SQL["change"], account_id, template_id, revision, draft.name, otherwise, *draft.words()
+            SQL["change"],
+            account_id,
+            template_id,
+            revision,
+            draft.name,
+            otherwise,
+            *draft.words(),
+            list(draft.attachments),
         )
         if row is None:
             raise StaleRevision("Read the template again")
@@ -104,7 +123,10 @@ class TemplateStore:
 
 
 async def checked(
-    draft: TemplateDraft, attributes: Sequence[str], samples: Sequence[Mapping[str, object]] = ()
+    draft: TemplateDraft,
+    attributes: Sequence[str],
+    attached: Sequence[Attachment] = (),
+    samples: Sequence[Mapping[str, object]] = (),
 ) -> CheckedContent:
     """Return the links and previews of a draft; raise InvalidTemplate with every fault, TooLarge past the bounds.
 
@@ -113,7 +135,17 @@ async def checked(
     _bounded(draft)
     faults = _name_faults(draft)
     subject, preheader, html, text = draft.words()
-    content = Content(subject, preheader, html, text, NOBODY, True, True, tuple(attributes))  # noqa: FBT003
+    content = Content(
+        subject,
+        preheader,
+        html,
+        text,
+        NOBODY,
+        track_opens=True,
+        track_clicks=True,
+        attributes=tuple(attributes),
+        attachments=tuple(attached),
+    )
     try:
         found = await asyncio.to_thread(check, content, samples=samples)
     except InvalidTemplate as error:
@@ -123,9 +155,11 @@ async def checked(
     return found
 
 
-async def render(draft: TemplateDraft, attributes: Sequence[str], values: Mapping[str, object]) -> Preview:
+async def render(
+    draft: TemplateDraft, attributes: Sequence[str], attached: Sequence[Attachment], values: Mapping[str, object]
+) -> Preview:
     """Return what a draft says to a member with these values; raise InvalidTemplate."""
-    return (await checked(draft, attributes, [values])).previews[0]
+    return (await checked(draft, attributes, attached, [values])).previews[0]
 
 
 def _bounded(draft: TemplateDraft) -> None:
@@ -149,4 +183,4 @@ def _name_faults(draft: TemplateDraft) -> list[Fault]:
 def _template(row: asyncpg.Record | None) -> StoredTemplate:
     if row is None:
         raise NotFound("There is no such template")
-    return StoredTemplate(**row)
+    return StoredTemplate(**{**row, "attachments": tuple(row["attachments"])})

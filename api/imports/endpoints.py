@@ -11,11 +11,11 @@ from fastapi.responses import StreamingResponse
 
 from api.auth import By, Requires
 from api.imports.fields import FIELDS, read_fields
-from api.imports.multipart import Upload
 from api.imports.schemas import UPLOAD, ImportShown, shown
 from api.pagination import Listed, Page
 from api.route import Route
 from api.services import From
+from api.upload import Upload
 from api.values import ImportPath
 from core import ids
 from core.errors import InvalidInput

@@ -1,7 +1,9 @@
 """/v1/templates: what campaigns say, in versions that never change."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response, status
 
@@ -24,6 +26,7 @@ from api.templates.schemas import (
 from api.values import TemplatePath
 from core import ids
 from core.errors import Fault, InvalidInput, PermissionDenied
+from delivery.compose.content import Attachment
 from delivery.templates import TemplateDraft, checked, render
 
 router = APIRouter(prefix="/v1/templates", tags=["templates"], route_class=Route)
@@ -35,7 +38,8 @@ MAX_VERSION = 1_000_000
 async def create_template(body: NewTemplate, response: Response, by: By, services: From) -> TemplateShown:
     """Create a template. Every fault in it is listed at once, with its line."""
     names = await services.attribute_names(by.account_id)
-    made = await services.templates.create(by.account_id, TemplateDraft(**body.model_dump()), names)
+    draft = _draft(**dict(body))
+    made = await services.templates.create(by.account_id, draft, names, await _attached(draft, by, services))
     response.headers["Location"] = f"/v1/templates/{ids.encode('tpl', made.template_id)}"
     revisions.tag(response, made.revision)
     return shown(made)
@@ -56,7 +60,8 @@ async def list_templates(page: Paged, by: By, services: From) -> Listed[Template
 async def check_words(body: Words, by: By, services: From) -> Checked:
     """Check a template that is not stored; the answer is 422 with every fault, or its links."""
     names = await services.attribute_names(by.account_id)
-    found = await checked(TemplateDraft("unnamed", **body.model_dump()), names)
+    draft = _draft(name="unnamed", **dict(body))
+    found = await checked(draft, names, await _attached(draft, by, services))
     return Checked(links=list(found.links))
 
 
@@ -80,9 +85,9 @@ async def change_template(
 ) -> TemplateShown:
     """Change a template: other words are a new version. What is scheduled keeps the version it was scheduled with."""
     present = await services.templates.get(by.account_id, template_id)
-    draft = replace(present.as_draft(), **body.model_dump(exclude_unset=True))
-    names = await services.attribute_names(by.account_id)
-    changed = await services.templates.change(by.account_id, template_id, revision, draft, names)
+    draft = _draft(**{**asdict(present.as_draft()), **{name: getattr(body, name) for name in body.model_fields_set}})
+    names, attached = await services.attribute_names(by.account_id), await _attached(draft, by, services)
+    changed = await services.templates.change(by.account_id, template_id, revision, draft, names, attached)
     revisions.tag(response, changed.revision)
     return shown(changed)
 
@@ -90,18 +95,28 @@ async def change_template(
 @router.post("/{template_id}/check", dependencies=[Requires("templates:read")])
 async def check_template(template_id: TemplatePath, by: By, services: From) -> Checked:
     """Check a stored template against the attributes as they are now."""
-    template = await services.templates.get(by.account_id, template_id)
-    found = await checked(template.as_draft(), await services.attribute_names(by.account_id))
+    draft = (await services.templates.get(by.account_id, template_id)).as_draft()
+    attached = await _attached(draft, by, services)
+    found = await checked(draft, await services.attribute_names(by.account_id), attached)
     return Checked(links=list(found.links))
 
 
 @router.post("/{template_id}/render", dependencies=[Requires("templates:read")])
 async def render_template(template_id: TemplatePath, body: Value, by: By, services: From) -> Rendered:
     """Show what one recipient would read: a member, given values, or a member with some values otherwise."""
-    template = await services.templates.get(by.account_id, template_id)
+    draft = (await services.templates.get(by.account_id, template_id)).as_draft()
     values = {**await _values_of_member(body, by, services), **body.values}
-    preview = await render(template.as_draft(), await services.attribute_names(by.account_id), values)
+    names, attached = await services.attribute_names(by.account_id), await _attached(draft, by, services)
+    preview = await render(draft, names, attached, values)
     return Rendered.model_validate(preview)
+
+
+def _draft(*, attachments: Sequence[UUID], **words: str) -> TemplateDraft:
+    return TemplateDraft(**words, attachments=tuple(attachments))
+
+
+async def _attached(draft: TemplateDraft, by: Caller, services: Services) -> tuple[Attachment, ...]:
+    return await services.attachments.named(by.account_id, draft.attachments)
 
 
 async def _values_of_member(body: Value, by: Caller, services: Services) -> dict[str, object]:

@@ -6,11 +6,15 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from api.values import Answer, Body, MemberId, Name, TemplateId
-from delivery.compose.bounds import MAX_SOURCE
+from api.values import Answer, AttachmentId, Body, MemberId, Name, TemplateId
+from delivery.compose.bounds import MAX_ATTACHMENTS, MAX_SOURCE
 from delivery.templates import StoredTemplate
 
 Source = Annotated[str, Field(max_length=MAX_SOURCE)]
+Attached = Annotated[
+    list[AttachmentId],
+    Field(max_length=MAX_ATTACHMENTS, description="Those that `html` names by `cid:NAME` are shown in it"),
+]
 
 _EXAMPLE: JsonDict = {
     "name": "news",
@@ -29,6 +33,7 @@ class NewTemplate(Body):
     preheader: Source = ""
     html: Source = ""
     text: Source = ""
+    attachments: Attached = Field(default_factory=list)
 
 
 class TemplateChange(Body):
@@ -41,6 +46,7 @@ class TemplateChange(Body):
     preheader: Source = ""
     html: Source = ""
     text: Source = ""
+    attachments: Attached = Field(default_factory=list)
 
 
 class Words(Body):
@@ -52,6 +58,7 @@ class Words(Body):
     preheader: Source = ""
     html: Source = ""
     text: Source = ""
+    attachments: Attached = Field(default_factory=list)
 
 
 class Value(Body):
@@ -73,6 +80,7 @@ class TemplateShown(Answer):
     preheader: str
     html: str
     text: str
+    attachments: list[AttachmentId]
     created_at: datetime
     updated_at: datetime
 
@@ -101,6 +109,7 @@ def shown(template: StoredTemplate) -> TemplateShown:
         preheader=template.preheader,
         html=template.html,
         text=template.text,
+        attachments=list(template.attachments),
         created_at=template.created_at,
         updated_at=template.updated_at,
     )

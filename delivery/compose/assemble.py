@@ -12,6 +12,7 @@ from core.errors import Fault
 from delivery.compose import footer
 from delivery.compose.content import Content
 from delivery.compose.errors import InvalidTemplate
+from delivery.compose.inline import content_ids, embed
 from delivery.compose.language import MAX_FAULTS, UNSUBSCRIBE_URL, parse
 from delivery.compose.links import Links, link_hole, track_html, track_text
 from delivery.compose.markup import Unclosed
@@ -25,12 +26,16 @@ OPEN, UNSUBSCRIBE, FIRST_LINK = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """Compiled parts; `html` is None for a plain text mail. `links` are the tracked targets by number."""
+    """Compiled parts; `html` is None for a plain text mail. `links` are the tracked targets by number.
+
+    `shown` are the names of the attachments that the HTML shows.
+    """
 
     subject: PartTemplate
     html: PartTemplate | None
     text: PartTemplate
     links: tuple[str, ...]
+    shown: frozenset[str]
 
 
 def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Assembled:
@@ -43,7 +48,7 @@ def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Asse
     subject = trees.parsed("subject", content.subject, "/subject")
     if "\r" in content.subject or "\n" in content.subject:
         links.faults.append(Fault("/subject", "line_break", "a subject is one line"))
-    html = _html(content, trees, links, tracker_url) if content.html.strip() else None
+    html, shown = _html(content, trees, links, tracker_url) if content.html.strip() else (None, frozenset[str]())
     text = _text(content, trees, links, tracker_url)
     names = {footer.OPEN_TOKEN: OPEN, footer.UNSUBSCRIBE_TOKEN: UNSUBSCRIBE}
     names |= {link_hole(number): FIRST_LINK + number for number in links.urls.values()}
@@ -54,6 +59,7 @@ def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Asse
         html=_compiled("html", html, names, direct=direct) if html else None,
         text=_compiled("text", text, names, direct=direct),
         links=tuple(links.urls),
+        shown=shown,
     )
 
 
@@ -80,7 +86,7 @@ class _Trees:
             return nodes.Template([], lineno=1)
 
 
-def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> nodes.Template:
+def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> tuple[nodes.Template, frozenset[str]]:
     preheader = trees.parsed("html", content.preheader, "/preheader")
     if any(not isinstance(statement, nodes.Output) for statement in preheader.body):
         links.faults.append(Fault("/preheader", "not_allowed", "a preheader prints values, without conditions"))
@@ -88,7 +94,8 @@ def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> no
     skeleton = Skeleton(tree)
     track_html(skeleton, links, f"{tracker_url}/c/", track=content.track_clicks)
     if links.faults:
-        return tree
+        return tree, frozenset()
+    shown = embed(skeleton, content_ids(content), links.faults)
     if content.preheader.strip():
         at = footer.body_start(skeleton)
         skeleton.replace(at, at, footer.preheader(preheader))
@@ -96,7 +103,7 @@ def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> no
     unsubscribe = [] if prints(tree, UNSUBSCRIBE_URL) else footer.html_footer(content.sender, f"{tracker_url}/u/")
     opened = footer.pixel(f"{tracker_url}/o/") if content.track_opens else []
     skeleton.replace(at, at, [*unsubscribe, *opened])
-    return skeleton.apply()
+    return skeleton.apply(), shown
 
 
 def _text(content: Content, trees: _Trees, links: Links, tracker_url: str) -> nodes.Template:

@@ -22,6 +22,12 @@ MAX_LOOPS = 3
 MAX_OUTPUT = 512 * 1024
 """Bytes of a rendered part."""
 
+MAX_ATTACHMENTS = 10
+"""Files that a mail may have."""
+
+MAX_ATTACHED = 2 * 1024 * 1024
+"""Bytes of a mail's files together: each connection at work holds a message with all of them."""
+
 MAX_SUBJECT = 2_000
 """Bytes of a rendered subject."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.errors import Fault
 from delivery.compose.addresses import written
 from delivery.compose.assemble import FIRST_LINK, Assembled, assemble
+from delivery.compose.bounds import MAX_ATTACHED, MAX_ATTACHMENTS
 from delivery.compose.content import Content
 from delivery.compose.errors import InvalidTemplate, RenderFailed
 from delivery.compose.links import unsafe_links
@@ -53,6 +54,7 @@ def check(content: Content, *, samples: Sequence[Mapping[str, object]]) -> Check
         faults.append(Fault("/subject", "empty", "a mail needs a subject"))
     if not content.html.strip() and not content.text.strip():
         faults.append(Fault("/html", "empty", "a mail needs an HTML or a text part"))
+    faults += _attachment_faults(content)
     try:
         assembled = assemble(content, tracker_url=_TRACKER)
     except InvalidTemplate as error:
@@ -61,6 +63,18 @@ def check(content: Content, *, samples: Sequence[Mapping[str, object]]) -> Check
     if faults:
         raise InvalidTemplate(faults=list(dict.fromkeys(faults)))
     return CheckedContent(assembled.links, tuple(previews[:-1]))
+
+
+def _attachment_faults(content: Content) -> Iterator[Fault]:
+    files = content.attachments
+    if len(files) > MAX_ATTACHMENTS:
+        yield Fault("/attachments", "too_many", f"at most {MAX_ATTACHMENTS} files")
+    if sum(one.size for one in files) > MAX_ATTACHED:
+        yield Fault("/attachments", "too_large", f"at most {MAX_ATTACHED:,} bytes together")
+    names = [one.name for one in files]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            yield Fault(f"/attachments/{at}", "twice", "another attachment has this name")
 
 
 def _sender_faults(content: Content) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
+from types import MappingProxyType
 from uuid import UUID
 
 import orjson
@@ -19,6 +20,7 @@ from delivery.compose import headers
 from delivery.compose.addresses import written
 from delivery.compose.assemble import FIRST_LINK, OPEN, UNSUBSCRIBE, Assembled, assemble
 from delivery.compose.content import Content
+from delivery.compose.enclosed import enclose
 from delivery.compose.errors import RenderFailed
 from delivery.compose.mime import Body
 from delivery.compose.render import one_line
@@ -57,8 +59,11 @@ class CompiledContent:
         signer: LinkSigner,
         dkim: DkimSigner | None,
         fixed: list[tuple[bytes, bytes]],
+        files: Mapping[UUID, bytes],
     ) -> None:
         self.links = parts.links
+        self.enclosed = sum(len(file) for file in files.values())
+        """Bytes of its files."""
         self._parts = parts
         self._run_hash = blake2b(run_id.bytes, digest_size=18, person=b"message-id")
         self._domain = _sender_address(f"postmaster@{content.sender.domain}").partition("@")[2]
@@ -71,7 +76,8 @@ class CompiledContent:
         slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
         self._tokens = signer.for_run(run_id, slots)
         seed = run_id.bytes + orjson.dumps(content.to_json())
-        self._body = Body(seed, has_html=parts.html is not None)
+        enclosed = enclose(content, parts.shown, files)
+        self._body = Body(seed, has_html=parts.html is not None, enclosed=enclosed)
         constant = parts.subject.constant
         self._subject = None if constant is None else _subject(constant.decode())
 
@@ -112,8 +118,10 @@ class CompiledContent:
         """Return the header fields that describe the body, and the body."""
         text = self._parts.text.render(recipient.values, tokens, unsubscribe_url)
         multipart = self._body.content_type()
-        if multipart is not None and self._parts.html is not None:
-            html = self._parts.html.render(recipient.values, tokens, unsubscribe_url)
+        if multipart is not None:
+            html = None
+            if self._parts.html is not None:
+                html = self._parts.html.render(recipient.values, tokens, unsubscribe_url)
             return [(b"Content-Type", multipart)], self._body.multipart(text, html)
         encoding, _, encoded = self._body.encode(text)
         described = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Content-Transfer-Encoding", encoding)]
@@ -137,12 +145,14 @@ def compile_content(
     dkim: DkimSigner | None,
     list_id: str,
     feedback_id: str,
+    files: Mapping[UUID, bytes] = MappingProxyType({}),
     direct: bool = True,
 ) -> CompiledContent:
     """Return `content` compiled for a run.
 
     `tracker_url` has no slash at its end; `list_id` is a domain-like name (`news.example.jp`, RFC 2919);
-    `feedback_id` is Google's `a:b:c:SenderId`, nothing personal in it. `direct=False` is for tests.
+    `feedback_id` is Google's `a:b:c:SenderId`, nothing personal in it. `files` are the bytes
+    of the content's attachments. `direct=False` is for tests.
     Raises InvalidTemplate, and ConfigurationError for a setting that no header field can hold.
     """
     for setting in (tracker_url, return_path_domain, list_id, feedback_id):
@@ -157,6 +167,7 @@ def compile_content(
         signer=signer,
         dkim=dkim,
         fixed=_fixed_fields(content, list_id=list_id, feedback_id=feedback_id),
+        files=files,
     )
 
 

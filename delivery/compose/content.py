@@ -6,6 +6,7 @@ Values only. They are stored as one JSON document with the run, so that an edit 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,27 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes along: `content_type` is its media type, `size` in bytes; its bytes are kept elsewhere."""
+
+    attachment_id: UUID
+    name: str
+    content_type: str
+    size: int
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Attachment":
+        """Return the attachment that a content's document describes."""
+        return cls(**{**document, "attachment_id": UUID(document["attachment_id"])})
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """One immutable version of what is sent.
 
     `subject`, `preheader`, `html` and `text` are templates in the closed language of `language.py`; `attributes` are
-    the names that they may use. An empty `text` is derived from `html`; an empty `html` makes a plain text mail.
+    the names that they may use. An empty `text` is derived from `html`; an empty `html` makes a plain text mail. Of the
+    `attachments` those that `html` names by `cid:` are shown in it.
     """
 
     subject: str
@@ -39,6 +56,7 @@ class Content:
     track_opens: bool
     track_clicks: bool
     attributes: tuple[str, ...]
+    attachments: tuple[Attachment, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document that `from_json` reads back."""
@@ -52,5 +70,6 @@ class Content:
                 **document,
                 "sender": Sender(**document["sender"]),
                 "attributes": tuple(document["attributes"]),
+                "attachments": tuple(map(Attachment.from_json, document.get("attachments", ()))),
             }
         )

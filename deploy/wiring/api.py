@@ -9,6 +9,7 @@ from api.keys import KeyStore
 from api.members.stops import StopStore
 from api.services import Services
 from core.outbox import NoticeStore
+from delivery.attachments import AttachmentStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from deploy import http_server
@@ -64,6 +65,7 @@ def _services(this: Process, opened: Opened) -> Services:
         imports=ImportStore(members, rings, this.new_id, max_bytes=this.settings.import_max_bytes),
         jobs=ImportJobs(main, this.new_id),
         senders=SenderStore(main, opened.kek, this.new_id),
+        attachments=AttachmentStore(main, this.new_id),
         templates=TemplateStore(main, this.new_id),
         campaigns=CampaignStore(
             main,

@@ -11,7 +11,7 @@ import asyncpg
 from core import sql
 from core.errors import Fault, InvalidInput, NotFound
 from delivery.compose.check import check as check_content
-from delivery.compose.content import Content, Sender
+from delivery.compose.content import Attachment, Content, Sender
 from delivery.compose.errors import InvalidTemplate
 from scheduler.campaigns.fields import audience_faults
 
@@ -88,6 +88,7 @@ class CampaignChecker:
             row["track_opens"],
             row["track_clicks"],
             tuple(attribute.name for attribute in await self._attributes.list(account_id)),
+            tuple(map(Attachment.from_json, row["attachments"])),
         )
         found = CampaignCheck(
             faults=(),

@@ -40,3 +40,29 @@ async def test_a_campaign_goes_from_a_file_to_a_report_that_says_what_happened()
         assert left_out == 6  # five left, and one address does not exist
         assert second["accepted"] == 116
         await service.verified()
+
+
+async def test_a_file_and_a_picture_of_the_text_arrive_with_every_mail_also_of_a_campaign_that_was_paused() -> None:
+    files = {"logo.png": bytes(range(256)) * 8, "価格表.pdf": b"%PDF-1.7 \r\n.\r\n" * 99}
+    async with running_service() as service:
+        await service.import_members([f"member{n}@example.jp" for n in range(30)])
+        ids = []
+        for name, content in files.items():
+            made = await service.client.post("/v1/attachments", files={"file": (name, content)})
+            assert made.status_code == 201, made.text
+            ids.append(made.json()["id"])
+        html = '<p>{{ name }} 様 <img src="cid:logo.png" alt=""></p>'
+        campaign = await service.campaign(at=soon(1), html=html, attachments=ids, rate_per_hour=36_000)
+        await service.accepted_at_least(5)
+        await service.post(f"/v1/campaigns/{campaign}/pause")
+        await service.reaches(campaign, "paused")
+        await service.post(f"/v1/campaigns/{campaign}/resume")
+        await service.reaches(campaign, "finished")
+        mails = await service.mails()
+        assert len(mails) == 30
+        for mail in mails.values():
+            parts = {part.get_filename(): part for part in mail.walk() if part.get_filename()}
+            assert {name: part.get_payload(decode=True) for name, part in parts.items()} == files
+            shown = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+            assert f"cid:{parts['logo.png']['Content-ID'].strip('<>')}" in shown
+        await service.verified()

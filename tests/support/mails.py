@@ -1,5 +1,6 @@
 """Content with everything filled in, compiled and composed, for tests that care about one thing of it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -59,7 +60,14 @@ def dkim_signer() -> DkimSigner:
     return DkimSigner("example.jp", [(key.selector, key.private) for key in dkim_keys()])
 
 
-def compiled(*, signed: bool = False, direct: bool = True, tracker: str = TRACKER, **changes: Any) -> CompiledContent:
+def compiled(
+    *,
+    signed: bool = False,
+    direct: bool = True,
+    tracker: str = TRACKER,
+    files: Mapping[UUID, bytes] | None = None,
+    **changes: Any,
+) -> CompiledContent:
     """Return `content(**changes)` compiled."""
     return compile_content(
         content(**changes),
@@ -70,6 +78,7 @@ def compiled(*, signed: bool = False, direct: bool = True, tracker: str = TRACKE
         dkim=dkim_signer() if signed else None,
         list_id="news.example.jp",
         feedback_id="run1:default:campaign:todoku",
+        files=files or {},
         direct=direct,
     )
 

@@ -2,11 +2,14 @@
 
 import os
 import signal
+from base64 import b64decode
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +110,13 @@ class Service:
         return await eventually(finished, within=60)  # type: ignore[return-value]
 
     async def campaign(
-        self, *, at: datetime | None = None, html: str = HTML, audience: object | None = None, **fields: object
+        self,
+        *,
+        at: datetime | None = None,
+        html: str = HTML,
+        attachments: Sequence[str] = (),
+        audience: object | None = None,
+        **fields: object,
     ) -> str:
         """Make a sender, a template and a campaign, and schedule it if `at` is given; the campaign's id."""
         sender = await self.post(
@@ -119,7 +128,8 @@ class Service:
                 "contact": "help@shop.example",
             },
         )
-        template = await self.post("/v1/templates", {"name": "news", "subject": "{{ name }} 様へ", "html": html})
+        words = {"name": "news", "subject": "{{ name }} 様へ", "html": html, "attachments": list(attachments)}
+        template = await self.post("/v1/templates", words)
         made = await self.post(
             "/v1/campaigns",
             {
@@ -162,16 +172,22 @@ class Service:
             answer = await client.get(url, params={"limit": 1_000_000})
         return Counter(one for line in answer.text.splitlines() for one in orjson.loads(line)["rcpt_to"])
 
-    async def one_click_urls(self) -> dict[str, str]:
-        """The one-click unsubscribe address that each recipient was mailed."""
+    async def mails(self) -> dict[str, EmailMessage]:
+        """The mail that each recipient was sent last, as the standard library reads it."""
         url = f"http://127.0.0.1:{self.started.settings.mailbox_http_port}/messages.jsonl"
         async with httpx.AsyncClient(timeout=30) as client:
             answer = await client.get(url, params={"limit": 1_000_000, "raw": 1})
         found = {}
         for line in answer.text.splitlines():
             mail = orjson.loads(line)
-            found[mail["rcpt_to"][0]] = one_click_url(mail["raw"])
+            read = message_from_bytes(b64decode(mail["raw"]), policy=policy.default)
+            assert isinstance(read, EmailMessage)
+            found[mail["rcpt_to"][0]] = read
         return found
+
+    async def one_click_urls(self) -> dict[str, str]:
+        """The one-click unsubscribe address that each recipient was mailed."""
+        return {recipient: one_click_url(mail) for recipient, mail in (await self.mails()).items()}
 
     async def outcomes(self, campaign: str) -> dict[str, set[str]]:
         """Recipients' addresses by their last outcome, by way of the test's knowledge of the members' order."""
@@ -193,13 +209,9 @@ class Service:
         return checks
 
 
-def one_click_url(raw: str) -> str:
+def one_click_url(mail: EmailMessage) -> str:
     """The https or loopback address in a mail's List-Unsubscribe."""
-    from base64 import b64decode  # noqa: PLC0415
-    from email import message_from_bytes, policy  # noqa: PLC0415
-
-    header = message_from_bytes(b64decode(raw), policy=policy.default)["List-Unsubscribe"]
-    return str(header).split(">", 1)[0].lstrip("<")
+    return str(mail["List-Unsubscribe"]).split(">", 1)[0].lstrip("<")
 
 
 @asynccontextmanager

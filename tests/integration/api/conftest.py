@@ -22,6 +22,7 @@ from api.services import Services
 from core.clock import Clock
 from core.ids import IdSource
 from core.outbox import NoticeStore
+from delivery.attachments import AttachmentStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from members.attributes import AttributeStore
@@ -68,6 +69,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         segments=SegmentStore(vault, rings, new_id),
         suppressions=SuppressionStore(vault, rings),
         senders=SenderStore(main, kek, new_id),
+        attachments=AttachmentStore(main, new_id),
         templates=TemplateStore(main, new_id),
         campaigns=CampaignStore(
             main, attributes=attributes, audiences=audiences, addressees=VaultAddressees(vault), new_id=new_id
@@ -188,6 +190,10 @@ async def story(client: httpx.AsyncClient) -> Story:
         "/v1/senders",
         {"name": "店", "address": "news@shop.example.jp", "postal_address": "東京都1-1", "contact": "03-0000-0000"},
     )
+    attached = await client.post("/v1/attachments", files={"file": ("a.png", b"a picture")})
+    assert attached.status_code == 201, attached.text
+    made.ids["attachment_id"] = attached.json()["id"]
+    made.paths.append(attached.headers["Location"])
     words = {"name": "news", "subject": "{{ name }} 様へ", "html": '<a href="https://example.com/a">a</a>'}
     template = await make("template_id", "/v1/templates", words)
     campaign = await make(

@@ -21,6 +21,7 @@ KINDS = {
     "import_id": "imp",
     "segment_id": "seg",
     "sender_id": "snd",
+    "attachment_id": "att",
     "template_id": "tpl",
     "campaign_id": "cmp",
     "run_id": "run",

@@ -1,4 +1,7 @@
-"""Reads an upload as it comes (multipart/form-data, RFC 7578): the file in blocks, nothing kept or put on disk."""
+"""Reads an upload as it comes (multipart/form-data, RFC 7578): the file in blocks, nothing kept or put on disk.
+
+What a caller says of the file itself (`filename`, `content_type`) is as it came: whoever uses it checks it.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -18,6 +21,8 @@ MAX_PARTS = 20
 @dataclass(slots=True)
 class _Part:
     name: str = ""
+    filename: str = ""
+    content_type: str | None = None
     is_file: bool = False
 
 
@@ -28,9 +33,11 @@ class Upload:
         kind, options = parse_options_header(content_type.encode("latin-1"))
         if kind != b"multipart/form-data":
             fault = Fault("/header/content-type", "unsupported", "Send multipart/form-data with a part named file")
-            raise UnsupportedMediaType("An import is uploaded as multipart/form-data", [fault])
+            raise UnsupportedMediaType("A file is uploaded as multipart/form-data", [fault])
         self.fields: dict[str, str] = {}
         self.has_file = False
+        self.filename = ""
+        self.content_type: str | None = None
         self._known = fields
         self._parts = 0
         self._part = _Part()
@@ -89,18 +96,24 @@ class Upload:
     def _end_header(self) -> None:
         name, value = self._header
         if name.lower() == b"content-disposition":
-            self._part.name = parse_options_header(value)[1].get(b"name", b"").decode("utf-8", "replace")
+            options = parse_options_header(value)[1]
+            self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
+            self._part.filename = options.get(b"filename", b"").decode("utf-8", "replace")
+        elif name.lower() == b"content-type":
+            self._part.content_type = value.decode("latin-1")
         self._header = [b"", b""]
 
     def _end_headers(self) -> None:
         name = self._part.name
         self._part.is_file = name == "file"
         if not self._part.is_file and name not in self._known:
-            detail = f"Known parts: file, {', '.join(self._known)}"
+            detail = f"Known parts: {', '.join(('file', *self._known))}"
             raise InvalidInput("The upload has an unknown part", [Fault("", "unknown-part", detail)])
         if name in self.fields or (self._part.is_file and self.has_file):
             raise InvalidInput("A part is there twice", [Fault(f"/{name}", "twice", "Once is enough")])
-        self.has_file |= self._part.is_file
+        if self._part.is_file:
+            self.has_file = True
+            self.filename, self.content_type = self._part.filename, self._part.content_type
 
     def _take(self, piece: bytes, start: int, end: int) -> None:
         if self._part.is_file:
