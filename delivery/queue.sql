@@ -1,7 +1,7 @@
 -- name: claim
 -- $1 owner, $2 pool, $3 whether chunks that are not sorted by site are wanted, $4 the sites whose chunks are, $5 runs whose
--- unsorted chunks are not: a worker with enough in hand still begins with what it has nothing of. $6 how many unsorted
--- chunks at most, each of another run.
+-- unsorted chunks are not: a worker with enough in hand still begins with what it has nothing of, if it is that one's turn:
+-- no run gets ahead of those in hand by their weights. $6 how many unsorted chunks at most, each of another run.
 -- Looks for a claimable chunk, not for a lane first: a lane whose chunks are all leased, not yet due or for sites without
 -- room must not starve the others. The lanes are read unlocked, three in order of virtual time; the chunk is locked with
 -- SKIP LOCKED; LIMITs stand in materialized CTEs, since the planner may otherwise run them again and claim more.
@@ -9,11 +9,18 @@
 -- come first: their room bounds how often, and behind the unsorted chunks of a long list they would wait to its end.
 -- The worker's row is locked FOR SHARE: reaping it either waits for this claim or makes it find nothing. It is locked
 -- only where there is something to claim: a lock is a write, and an idle worker asks ten times a second.
--- A rated lane may fall two seconds behind before its arrears are forgotten: that evens out the polling.
-WITH l AS MATERIALIZED (
-         SELECT lane.run_id FROM lane
+-- A rated lane that is claimed up to two seconds late makes up for it, which evens out the polling; one that stood longer
+-- begins anew, without arrears.
+-- Of those in hand a lane with a rate, or with nothing more to claim, keeps nobody out: it lags behind of itself.
+WITH in_hand AS MATERIALIZED (
+         SELECT coalesce(min(vtime), 'infinity') AS least FROM lane
+         WHERE run_id = ANY ($5::uuid[]) AND state = 'running' AND rate_per_hour IS NULL
+           AND EXISTS (SELECT FROM chunk k WHERE k.run_id = lane.run_id AND k.state = 'ready' AND k.site_id IS NULL
+                                             AND k.not_before <= (SELECT app.now()))),
+     l AS MATERIALIZED (
+         SELECT lane.run_id, run_id <> ALL ($5::uuid[]) AND vtime <= (SELECT least FROM in_hand) AS mixed FROM lane
          WHERE pool = $2 AND state = 'running' AND next_claim_at <= (SELECT app.now())
-           AND ($3 AND run_id <> ALL ($5::uuid[])
+           AND ($3 AND run_id <> ALL ($5::uuid[]) AND vtime <= (SELECT least FROM in_hand)
                 AND EXISTS (SELECT FROM chunk k
                                WHERE k.run_id = lane.run_id AND k.state = 'ready' AND k.site_id IS NULL
                                  AND k.not_before <= (SELECT app.now()))
@@ -39,7 +46,7 @@ WITH l AS MATERIALIZED (
              SELECT chunk_id FROM chunk
              WHERE run_id = l.run_id AND state = 'ready' AND site_id IS NULL AND not_before <= (SELECT app.now())
              ORDER BY not_before, chunk_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) k
-         WHERE $3 AND l.run_id <> ALL ($5::uuid[]) AND NOT EXISTS (SELECT FROM at_site)
+         WHERE $3 AND l.mixed AND NOT EXISTS (SELECT FROM at_site)
          LIMIT $6),
      c AS (SELECT chunk_id FROM at_site UNION ALL SELECT chunk_id FROM mixed),
      k AS (
@@ -48,7 +55,7 @@ WITH l AS MATERIALIZED (
      v AS (
          UPDATE lane SET vtime = vtime + k.size::float / weight,
                 next_claim_at = CASE WHEN rate_per_hour IS NULL THEN next_claim_at
-                    ELSE greatest(next_claim_at, app.now() - interval '2 seconds')
+                    ELSE CASE WHEN next_claim_at < app.now() - interval '2 seconds' THEN app.now() ELSE next_claim_at END
                          + make_interval(secs => k.size * 3600.0 / rate_per_hour) END
          FROM k WHERE lane.run_id = k.run_id)
 SELECT k.chunk_id, k.run_id, k.first_seq, k.last_seq, k.seqs, k.epoch, k.size, k.site_id,

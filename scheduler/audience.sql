@@ -30,9 +30,7 @@ SELECT $1, c.first_seq, c.last_seq FROM unnest($2::int[], $3::int[]) AS c (first
 
 -- name: catch_up
 -- A running lane that had nothing left to claim gets new work: what it missed is not made up for at others' cost.
-UPDATE lane SET vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
-                                         WHERE other.state = 'running' AND other.pool = lane.pool
-                                           AND other.run_id <> lane.run_id))
+UPDATE lane SET vtime = greatest(vtime, app.least_vtime(pool, run_id))
 WHERE run_id = $1 AND state = 'running'
   AND NOT EXISTS (SELECT FROM chunk WHERE chunk.run_id = lane.run_id AND chunk.state <> 'done');
 

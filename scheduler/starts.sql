@@ -21,9 +21,7 @@ WITH due AS MATERIALIZED (
          UPDATE run SET state = 'running', started_at = app.now() FROM due WHERE run.run_id = due.run_id
          RETURNING run.run_id, run.starts_at, run.started_at),
      lanes AS (
-         UPDATE lane SET state = 'running',
-                vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
-                                         WHERE other.state = 'running' AND other.pool = lane.pool))
+         UPDATE lane SET state = 'running', vtime = greatest(vtime, app.least_vtime(pool))
          FROM started WHERE lane.run_id = started.run_id)
 SELECT run_id, extract(epoch FROM started_at - starts_at)::float AS lateness FROM started;
 

@@ -41,5 +41,5 @@ WITH test AS (
          INSERT INTO chunk (run_id, first_seq, last_seq) VALUES ($1, 1, cardinality($5::uuid[])))
 INSERT INTO lane (run_id, pool, state, weight, vtime)
 SELECT run_id, 'fast', 'running', 10,
-       coalesce((SELECT min(vtime) FROM lane WHERE pool = 'fast' AND state = 'running'), 0)
+       coalesce(app.least_vtime('fast'), 0)
 FROM test;

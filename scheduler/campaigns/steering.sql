@@ -35,9 +35,7 @@ WITH counted AS MATERIALIZED (
          UPDATE chunk SET held_since = app.now() FROM running
          WHERE chunk.run_id = running.run_id AND chunk.state = 'ready' AND chunk.held_since IS NOT NULL),
      lanes AS (
-         UPDATE lane SET state = 'running',
-                vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
-                                         WHERE other.state = 'running' AND other.pool = lane.pool))
+         UPDATE lane SET state = 'running', vtime = greatest(vtime, app.least_vtime(pool))
          FROM running WHERE lane.run_id = running.run_id)
 SELECT run_id FROM running;
 
@@ -54,9 +52,7 @@ WITH due AS MATERIALIZED (
          UPDATE chunk SET held_since = app.now() FROM running
          WHERE chunk.run_id = running.run_id AND chunk.state = 'ready' AND chunk.held_since IS NOT NULL),
      lanes AS (
-         UPDATE lane SET state = 'running',
-                vtime = greatest(vtime, (SELECT min(vtime) FROM lane other
-                                         WHERE other.state = 'running' AND other.pool = lane.pool))
+         UPDATE lane SET state = 'running', vtime = greatest(vtime, app.least_vtime(pool))
          FROM running WHERE lane.run_id = running.run_id)
 SELECT run_id FROM running;
 

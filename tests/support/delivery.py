@@ -121,6 +121,17 @@ async def arrange_run(
     return Arranged(made, run, members, list(addresses))
 
 
+async def a_worker(main: asyncpg.Pool, new_id: IdSource, seconds: float = 45.0) -> UUID:
+    """The id of a worker that is registered and beats no more."""
+    owner = new_id()
+    await main.execute(
+        "INSERT INTO worker (owner, pool, slot, host, pid, alive_until) "
+        "VALUES ($1, 'bulk', 0, 'here', 1, app.now() + make_interval(secs => $2))",
+        *(owner, seconds),
+    )
+    return owner
+
+
 @asynccontextmanager
 async def running_worker(
     main: asyncpg.Pool,

@@ -13,7 +13,7 @@ import pytest
 
 from core.ids import IdSource
 from core.settings import RelaySettings
-from tests.support.delivery import arrange_run, outcomes, running_worker, settled
+from tests.support.delivery import Members, arrange_run, outcomes, running_worker, settled
 from tests.support.mailbox import RunningMailbox, running_mailbox
 from tests.support.waiting import eventually
 
@@ -240,18 +240,24 @@ async def test_a_relay_that_is_down_costs_no_attempt(
     assert await main.fetchval("SELECT count(*) FROM chunk WHERE state = 'ready'") == 1
 
 
-async def test_two_running_lanes_share_by_weight(
+async def test_running_lanes_share_what_is_sent_as_their_weights(
     main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path
 ) -> None:
-    light = await arrange_run(main, new_id, addresses(400, "light.example"), chunk=10, weight=1)
-    heavy = await arrange_run(main, new_id, addresses(400, "heavy.example"), chunk=10, weight=3, members=light.members)
-    async with running_worker(main, light.members, tmp_path, relay(mailbox)):
-        await settled(main, heavy.run_id)
-        lanes = await main.fetch("SELECT run_id, vtime * weight AS charged FROM lane")
-    charged = {row["run_id"]: row["charged"] for row in lanes}
-    # CLAIM_BELOW lets the worker run ahead of the wire, so shares are read off what was claimed.
-    assert charged[heavy.run_id] == pytest.approx(400)
-    assert 100 <= round(charged[light.run_id]) <= 400
+    members = Members()
+    lanes = {
+        weight: await arrange_run(
+            main, new_id, addresses(1_500, f"w{weight}.example"), chunk=20, weight=weight, members=members
+        )
+        for weight in (1, 2, 3)
+    }
+    async with running_worker(main, members, tmp_path, relay(mailbox)):
+        await eventually(lambda: _accepted(main, lanes[3].run_id, 1_000), within=60)
+        rows = await main.fetch("SELECT run_id, count(*) AS sent FROM result GROUP BY run_id")
+        await main.execute("UPDATE run SET state = 'pausing'")
+    sent = {row["run_id"]: row["sent"] for row in rows}
+    total = sum(sent.values())
+    shares = [sent[lanes[weight].run_id] / total for weight in (1, 2, 3)]
+    assert shares == pytest.approx([1 / 6, 2 / 6, 3 / 6], abs=0.03)
 
 
 async def test_a_relay_that_greets_and_then_turns_everyone_away_is_asked_ever_more_seldom(

@@ -16,7 +16,7 @@ from delivery.ledger import Ledger, Outcome, record
 from delivery.queue import Claim, Queue, Successor
 from delivery.replies.verdict import ACCEPTED, Reason, Verdict
 from delivery.slices import Message
-from tests.support.delivery import Arranged, arrange_run, outcomes
+from tests.support.delivery import Arranged, a_worker, arrange_run, outcomes
 from tests.support.postgres import shift_clock
 
 BOOT = "0" * 36
@@ -30,16 +30,6 @@ async def run(main: asyncpg.Pool, new_id: IdSource) -> Arranged:
 @pytest.fixture
 async def owner(main: asyncpg.Pool, new_id: IdSource) -> UUID:
     return await a_worker(main, new_id)
-
-
-async def a_worker(main: asyncpg.Pool, new_id: IdSource) -> UUID:
-    owner = new_id()
-    await main.execute(
-        "INSERT INTO worker (owner, pool, slot, host, pid, alive_until) "
-        "VALUES ($1, 'bulk', 0, 'here', 1, app.now() + interval '45 s')",
-        owner,
-    )
-    return owner
 
 
 def message(run: Arranged, claim: Claim, seq: int, tries: int = 1) -> Message:
