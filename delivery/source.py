@@ -7,6 +7,8 @@ network is down); a receiver that can't be reached is that destination's trouble
 
 from dataclasses import dataclass, field
 
+from prometheus_client import Histogram
+
 from delivery.allowance import DailyAllowance
 from delivery.lines import Line
 from delivery.routing.routes import Route
@@ -14,6 +16,7 @@ from delivery.shaping import Limits
 from delivery.smtp.connection import Connection, connect
 from delivery.smtp.errors import ConnectFailed, Failure
 from delivery.smtp.peer import Peer, Timeouts, Tls
+from delivery.smtp.phases import PHASES, Phases
 
 MAX_ATTEMPTS = 5
 """Addresses tried for one connection, over all hosts of a route."""
@@ -22,6 +25,13 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
 
 _TLS: dict[str, Tls] = {"opportunistic": "starttls", "required": "encrypted", "none": "none"}
+
+_phase_seconds = Histogram(
+    "todoku_smtp_phase_seconds",
+    "How long receivers take, by phase of the session.",
+    ["phase", "source"],
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.5, 1, 5, 30, 120),
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -39,9 +49,14 @@ class Source:
     local_address: str | None = None
     allowance: DailyAllowance | None = None
     turn: float = 0.0
+    phases: Phases = field(init=False)
     failed_in_a_row: int = 0
     aside_until: float = field(default=0.0)
     """Monotonic seconds."""
+
+    def __post_init__(self) -> None:
+        """Bind the phases' metrics to its name."""
+        self.phases = {phase: _phase_seconds.labels(phase, self.name).observe for phase in PHASES}
 
     def able(self, now: float) -> bool:
         """Whether it may be used now."""
@@ -64,10 +79,13 @@ class Source:
     async def open(self, line: Line | None, limits: Limits) -> Connection:
         """Open a connection: to the relay, or to the first of the route's hosts that takes us; raises ConnectFailed."""
         if self.peer is not None:
-            return await connect(self.peer, ehlo_name=self.ehlo_name, timeouts=self.timeouts)
+            return await self._connect(self.peer)
         if line is None or line.route is None:
             raise ValueError("direct delivery needs a route")
         return await self._reach(line.route, limits)
+
+    async def _connect(self, peer: Peer) -> Connection:
+        return await connect(peer, ehlo_name=self.ehlo_name, timeouts=self.timeouts, phases=self.phases)
 
     async def _reach(self, route: Route, limits: Limits) -> Connection:
         failed = ConnectFailed(Failure.LOST)
@@ -88,7 +106,7 @@ class Source:
                     local_address=self.local_address,
                 )
                 try:
-                    return await connect(peer, ehlo_name=self.ehlo_name, timeouts=self.timeouts)
+                    return await self._connect(peer)
                 except ConnectFailed as error:
                     failed = error
                     if error.failure is Failure.LOCAL:

@@ -14,12 +14,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import uvloop
+from prometheus_client import Histogram
 
 from core import logs, metrics
 from core.clock import Clock, SystemClock
 from core.errors import ConfigurationError, Superseded
 from core.ids import IdSource
 from core.settings import Settings, load
+
+LAG_SECONDS = 1.0
+LAG_WARNED = 2.0
+
+_lag = Histogram(
+    "todoku_event_loop_lag_seconds",
+    "How much later than due a task of the event loop ran.",
+    buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
+)
 
 WRONG_CONFIGURATION = 2
 FAILED = 1
@@ -84,11 +94,26 @@ def run(name: str, body: Body, *, metrics_port: Callable[[int], int]) -> None:
         stop_metrics()
 
 
+async def _watch_lag(clock: Clock) -> None:
+    """Measure how long the event loop leaves a task waiting that could run: what hangs shows here first."""
+    while True:
+        began = clock.monotonic()
+        await asyncio.sleep(LAG_SECONDS)
+        lag = clock.monotonic() - began - LAG_SECONDS
+        _lag.observe(max(0.0, lag))
+        if lag > LAG_WARNED:
+            logs.get().warning("event_loop_hung", seconds=round(lag, 3))
+
+
 async def _run(settings: Settings, body: Body) -> None:
     clock = SystemClock()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await body(Process(settings, clock, IdSource(clock), stop, random.random))
+    watching = asyncio.create_task(_watch_lag(clock))
+    try:
+        await body(Process(settings, clock, IdSource(clock), stop, random.random))
+    finally:
+        watching.cancel()
     logs.get().info("stopped")

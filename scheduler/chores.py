@@ -5,7 +5,7 @@ import asyncpg
 from core import logs, outbox, sql
 from delivery.pacing.restrictions import Restrictions
 from scheduler.campaigns.states import State
-from scheduler.meters import RUNS_ENDED, STOPS_CARRIED
+from scheduler.meters import QUEUED, RESTRICTED, RUNS_ENDED, STOPS_CARRIED
 
 SQL = sql.load(__package__ or "", "sweep.sql")
 STEERING = sql.load("scheduler.campaigns", "steering.sql")
@@ -63,6 +63,17 @@ async def release_jobs(main: asyncpg.Pool) -> int:
 async def make_partitions(main: asyncpg.Pool) -> None:
     """Make the tables of the months ahead."""
     await main.execute(SQL["make_partitions"])
+
+
+async def measure(main: asyncpg.Pool) -> None:
+    """Show in the metrics what waits in the queue, and what is restricted."""
+    depth, restricted = await main.fetch(SQL["queue_depth"]), await main.fetch(SQL["restrictions_in_force"])
+    QUEUED.clear()
+    for row in depth:
+        QUEUED.labels(row["state"], row["why"]).set(row["recipients"])
+    RESTRICTED.clear()
+    for row in restricted:
+        RESTRICTED.labels("suspend" if row["suspends"] else "slow", row["imposed_by"]).set(row["count"])
 
 
 async def forget(main: asyncpg.Pool) -> None:

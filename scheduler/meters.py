@@ -1,6 +1,6 @@
 """The scheduler's metrics. Labels are closed sets; totals that must equal a report come from the tables."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 LATENESS = Histogram(
     "todoku_run_lateness_seconds",
@@ -20,5 +20,7 @@ STEP_SECONDS = Histogram(
 STEP_ERRORS = Counter("todoku_sweep_step_errors_total", "Steps of the sweep that failed", ["step"])
 STOPS_CARRIED = Counter("todoku_stops_carried_total", "Stops carried into the vault")
 CLOCK_RESTARTS = Counter("todoku_scheduler_clock_restarts_total", "Times that the clock had to be started anew")
+QUEUED = Gauge("todoku_queued_recipients", "Recipients that wait or are worked on", ["state", "why"])
+RESTRICTED = Gauge("todoku_restrictions", "Suspended or slowed sites and sources", ["kind", "imposed_by"])
 JOBS = Counter("todoku_jobs_total", "Leased jobs by what came of them", ["kind", "outcome"])
 AUDIENCE_MEMBERS = Counter("todoku_audience_members_total", "Members taken into audiences")

@@ -70,6 +70,7 @@ class Sweep:
             Step("release_jobs", lambda: chores.release_jobs(main), 5.0),
             Step("carry_stops", lambda: chores.carry_stops(main, stops), 0.5),
             Step("fold", fold, 1.0),
+            Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
             Step("forget", lambda: chores.forget(main), HOUR),
             Step("forget_batches", forget_batches, HOUR),

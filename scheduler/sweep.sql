@@ -50,3 +50,14 @@ DELETE FROM idempotency WHERE created_at < app.now() - interval '24 hours';
 
 -- name: forget_jobs
 DELETE FROM job WHERE state = 'done' AND created_at < app.now() - interval '7 days';
+
+-- name: queue_depth
+-- Recipients in chunks that are not done, by what they wait for. One row a chunk is read, of the partial index.
+SELECT CASE WHEN c.state = 'leased' THEN 'leased' WHEN lane.state <> 'running' THEN 'held'
+            WHEN c.not_before > (SELECT app.now()) THEN 'scheduled' ELSE 'ready' END AS state,
+       c.why, sum(coalesce(cardinality(c.seqs), c.last_seq - c.first_seq + 1))::bigint AS recipients
+FROM chunk c JOIN lane USING (run_id) WHERE c.state <> 'done' GROUP BY 1, 2;
+
+-- name: restrictions_in_force
+SELECT imposed_by, connections IS NOT DISTINCT FROM 0 AS suspends, count(*) AS count FROM restriction
+WHERE lifted_at IS NULL AND starts_at <= (SELECT app.now()) AND ends_at > (SELECT app.now()) GROUP BY 1, 2;

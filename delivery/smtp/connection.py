@@ -20,6 +20,7 @@ from delivery.smtp import cancellation
 from delivery.smtp.errors import ConnectFailed, Failure
 from delivery.smtp.outgoing import Outgoing
 from delivery.smtp.peer import Peer, Timeouts
+from delivery.smtp.phases import UNTIMED, Phases
 from delivery.smtp.protocol import PipelinedConnection
 from delivery.smtp.sequential import SequentialConnection
 from delivery.smtp.transaction import Offers
@@ -64,28 +65,33 @@ class Connection(Protocol):
         """Say QUIT if idle, waiting `Timeouts.quit` at most, and close; what is under way or held back is cut off."""
 
 
-async def connect(peer: Peer, *, ehlo_name: str, timeouts: Timeouts) -> Connection:
+async def connect(peer: Peer, *, ehlo_name: str, timeouts: Timeouts, phases: Phases = UNTIMED) -> Connection:
     """Connect, greet, upgrade to TLS and authenticate as `peer` says; raises ConnectFailed."""
     try:
-        return await _connect(peer, ehlo_name, timeouts)
+        return await _connect(peer, ehlo_name, timeouts, phases)
     except _UpgradeFailed:
         # With credentials there is nothing to gain: they don't go out in the clear.
         if peer.tls != "starttls" or peer.username is not None:
             raise
-    return await _connect(replace(peer, tls="none"), ehlo_name, timeouts)
+    return await _connect(replace(peer, tls="none"), ehlo_name, timeouts, phases)
 
 
-async def _connect(peer: Peer, ehlo_name: str, timeouts: Timeouts) -> Connection:
+async def _connect(peer: Peer, ehlo_name: str, timeouts: Timeouts, phases: Phases) -> Connection:
+    now = asyncio.get_running_loop().time
+    began = now()
     client = await _client(peer, ehlo_name, timeouts)
     try:
         await _ask("CONNECT", client.connect(timeout=timeouts.connect), bound=peer.local_address is not None)
+        greeted = now()
+        phases["connect"](greeted - began)
         await _ask("EHLO", client.ehlo())
         if peer.tls not in ("none", "tls"):
             await _upgrade(client, peer)
         if peer.username is not None:
             await _authenticate(client, peer, peer.username)
+        phases["hello"](now() - greeted)
         cancellation.honour()
-        return _handed_over(client, timeouts)
+        return _handed_over(client, timeouts, phases)
     except BaseException:
         client.close()
         raise
@@ -141,15 +147,16 @@ async def _authenticate(client: aiosmtplib.SMTP, peer: Peer, username: str) -> N
     await _ask("AUTH", client.login(username, password))
 
 
-def _handed_over(client: aiosmtplib.SMTP, timeouts: Timeouts) -> Connection:
+def _handed_over(client: aiosmtplib.SMTP, timeouts: Timeouts, phases: Phases) -> Connection:
     """Take the transport over where the peer pipelines. No await in here: a byte in between would be lost."""
     transport = client.transport
     if transport is None or transport.is_closing():
         raise ConnectFailed(Failure.LOST)
     offers, tls = Offers.of(client.esmtp_extensions), _tls_version(client)
     if not client.supports_extension("pipelining"):
-        return SequentialConnection(client, offers=offers, timeouts=timeouts, tls=tls)
-    connection = PipelinedConnection(cast("asyncio.Transport", transport), offers=offers, timeouts=timeouts, tls=tls)
+        return SequentialConnection(client, offers=offers, timeouts=timeouts, tls=tls, phases=phases)
+    taken_over = cast("asyncio.Transport", transport)
+    connection = PipelinedConnection(taken_over, offers=offers, timeouts=timeouts, tls=tls, phases=phases)
     transport.set_protocol(connection)
     return connection
 

@@ -13,6 +13,7 @@ from delivery.smtp.errors import Failure, NotStarted
 from delivery.smtp.outgoing import Outcome, Outgoing
 from delivery.smtp.parser import MalformedReply, ReplyParser
 from delivery.smtp.peer import Timeouts
+from delivery.smtp.phases import UNTIMED, Phases
 from delivery.smtp.transaction import CLOSING, END_OF_DATA, Offers, OutOfOrder, Step, Transaction, commands, stuffed
 
 
@@ -32,13 +33,23 @@ class _Exchange:
 class PipelinedConnection(asyncio.Protocol):
     """One write and one read a message; see `connection.Connection` for what the methods promise."""
 
-    def __init__(self, transport: asyncio.Transport, *, offers: Offers, timeouts: Timeouts, tls: str | None) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        *,
+        offers: Offers,
+        timeouts: Timeouts,
+        tls: str | None,
+        phases: Phases = UNTIMED,
+    ) -> None:
         self.sent = 0
         self.tls = tls
         self._transport = transport
         self._socket: socket.socket = transport.get_extra_info("socket")
         self._offers = offers
         self._timeouts = timeouts
+        self._envelope_taken, self._message_taken = phases["envelope"], phases["message"]
+        self._envelope_since = self._body_since = 0.0
         self._loop = asyncio.get_running_loop()
         self._parser = ReplyParser()
         self._gone = self._loop.create_future()
@@ -105,7 +116,7 @@ class PipelinedConnection(asyncio.Protocol):
         envelope = b"" if follower is None else follower.envelope
         if begun is None:
             self._transport.write(envelope)
-            self._allow(self._timeouts.envelope)
+            self._envelope_since = self._allow(self._timeouts.envelope)
             return
         try:
             begun.outgoing.on_start()
@@ -117,7 +128,7 @@ class PipelinedConnection(asyncio.Protocol):
         self._behind = len(envelope)
         # One write, so that it is one segment and one TLS record where it fits; `writelines` is no faster.
         self._transport.write(begun.body + envelope)
-        self._allow(self._timeouts.body if self._paused else self._timeouts.final)
+        self._body_since = self._allow(self._timeouts.body if self._paused else self._timeouts.final)
 
     async def _answers(self) -> None:
         """Wait until no reply is awaited; raises what a caller's `done` has raised."""
@@ -166,6 +177,7 @@ class PipelinedConnection(asyncio.Protocol):
             self._envelope = None
             if step is Step.BODY_DUE:
                 self._held = exchange
+                self._envelope_taken(self._loop.time() - self._envelope_since)
             else:
                 self._body = exchange
                 self._behind = 0
@@ -183,7 +195,8 @@ class PipelinedConnection(asyncio.Protocol):
         if exchange is self._body:
             self._body = None
             # The follower's replies have waited for this one.
-            self._allow(self._timeouts.envelope)
+            self._envelope_since = self._allow(self._timeouts.envelope)
+            self._message_taken(self._envelope_since - self._body_since)
         else:
             self._envelope = None
             self._reset_due = exchange.transaction.open
@@ -218,12 +231,15 @@ class PipelinedConnection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _allow(self, seconds: float) -> None:
-        self._deadline = self._loop.time() + seconds
+    def _allow(self, seconds: float) -> float:
+        """Give the peer so long from now; return the time."""
+        now = self._loop.time()
+        self._deadline = now + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_at(self._deadline, self._expire)
+        return now
 
     def _expire(self) -> None:
         self._timer = None

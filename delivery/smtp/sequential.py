@@ -10,6 +10,7 @@ from delivery.smtp import cancellation
 from delivery.smtp.errors import Failure, NotStarted
 from delivery.smtp.outgoing import Outgoing
 from delivery.smtp.peer import Timeouts
+from delivery.smtp.phases import UNTIMED, Phases
 from delivery.smtp.transaction import CLOSING, Offers, OutOfOrder, Step, Transaction, commands, stuffed
 
 # What the kernel and the transport take in at once: a longer body needs time of its own.
@@ -19,12 +20,22 @@ _AT_ONCE = 64 * 1024
 class SequentialConnection:
     """Four round trips a message, each told of before `send` returns; see `connection.Connection` for the promises."""
 
-    def __init__(self, client: aiosmtplib.SMTP, *, offers: Offers, timeouts: Timeouts, tls: str | None) -> None:
+    def __init__(
+        self,
+        client: aiosmtplib.SMTP,
+        *,
+        offers: Offers,
+        timeouts: Timeouts,
+        tls: str | None,
+        phases: Phases = UNTIMED,
+    ) -> None:
         self.sent = 0
         self.tls = tls
         self._client = client
         self._offers = offers
         self._timeouts = timeouts
+        self._phases = phases
+        self._now = asyncio.get_running_loop().time
         self._busy = False
         self._reset_due = False
 
@@ -79,10 +90,14 @@ class SequentialConnection:
     ) -> Failure | None:
         """Carry it through; return what kept the deciding reply away, if anything did."""
         try:
+            asked = self._now()
             if await self._begin(transaction, mail, rcpt) is Step.BODY_DUE:
                 cancellation.honour()
                 outgoing.on_start()
+                due = self._now()
+                self._phases["envelope"](due - asked)
                 await self._write(transaction, body)
+                self._phases["message"](self._now() - due)
         except aiosmtplib.SMTPTimeoutError:
             return Failure.TIMEOUT
         except aiosmtplib.SMTPServerDisconnected:

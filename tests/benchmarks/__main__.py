@@ -17,7 +17,7 @@ from core import logs
 from deploy.dsns import Dsns
 from deploy.postgres import EmbeddedPostgres, create_databases
 from deploy.process import collect_seldom
-from tests.benchmarks import delivery, import_, starts, tracking
+from tests.benchmarks import delivery, import_, starts, tracking, vast
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
 
@@ -42,8 +42,11 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "import": lambda: _on_databases(lambda dsns: import_.measure(dsns, IMPORT_ROWS)),
     "tracking": lambda: _on_databases(tracking.measure),
 }
-AT_LENGTH: dict[str, Callable[[], Awaitable[list[Figure]]]] = {"scale": delivery.scale}
-"""Benchmarks of a quarter of an hour, run only by name."""
+AT_LENGTH: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+    "scale": delivery.scale,
+    "vast": vast.measure,
+}
+"""Benchmarks of a quarter of an hour and more, run only by name."""
 
 
 def main() -> int:

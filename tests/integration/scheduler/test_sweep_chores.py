@@ -2,6 +2,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+from prometheus_client import REGISTRY
 
 from core import outbox
 from core.clock import Clock
@@ -153,3 +154,21 @@ async def test_the_tables_of_the_months_ahead_are_made(stage: Stage, main_owner:
     ahead = datetime.now(UTC) + timedelta(days=300)
     name = f"recipient_{ahead:%Y%m}"
     assert await main_owner.fetchval("SELECT to_regclass($1) IS NOT NULL", name)
+
+
+async def test_restrictions_in_force_are_seen_in_the_metrics(stage: Stage, main_owner: asyncpg.Pool) -> None:
+    await main_owner.execute(
+        "INSERT INTO restriction (site_id, connections, rate, ends_at, reason, imposed_by) VALUES "
+        "(0, 0, NULL, app.now() + interval '1 h', 'r', 'operator'),"
+        "(0, NULL, 1, app.now() + interval '1 h', 'r', 'rule'),"
+        "(0, 0, NULL, app.now() - interval '1 s', 'over', 'rule')"
+    )
+    await chores.measure(stage.main)
+
+    def shown(kind: str, imposed_by: str) -> float | None:
+        return REGISTRY.get_sample_value("todoku_restrictions", {"kind": kind, "imposed_by": imposed_by})
+
+    assert (shown("suspend", "operator"), shown("slow", "rule"), shown("suspend", "rule")) == (1.0, 1.0, None)
+    await main_owner.execute("UPDATE restriction SET lifted_at = app.now()")
+    await chores.measure(stage.main)
+    assert shown("suspend", "operator") is None

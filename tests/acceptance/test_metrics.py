@@ -1,0 +1,73 @@
+"""Prometheus as an operator scrapes it: what the workers count is what the receiver and the tables count."""
+
+import os
+from collections import Counter
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.ports import metrics_port, worker_metrics_port
+from tests.support.service import running_service, soon
+from tests.support.waiting import eventually
+
+Samples = Counter[tuple[str, frozenset[tuple[str, str]]]]
+
+
+async def scraped(client: httpx.AsyncClient, *ports: int) -> Samples:
+    """The samples of several processes, added up."""
+    found: Samples = Counter()
+    for port in ports:
+        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found[sample.name, frozenset(sample.labels.items())] += sample.value  # type: ignore[assignment]
+    return found
+
+
+def by(samples: Samples, name: str, label: str) -> dict[str, float]:
+    """The sums of one metric for each value of one label."""
+    sums: Counter[str] = Counter()
+    for (found, labels), value in samples.items():
+        if found == name:
+            sums[dict(labels)[label]] += value  # type: ignore[assignment]
+    return {key: value for key, value in sums.items() if value}
+
+
+async def test_the_workers_count_what_the_receiver_and_the_tables_count() -> None:
+    # Below the ports that the kernel gives out, so that nobody has them.
+    base = 20_000 + os.getpid() % 40 * 300
+    members = [f"member{n}@example.jp" for n in range(200)]
+    odd = [f"bounce-550.{n}@example.jp" for n in range(7)] + [f"defer-451-once.{n}@example.jp" for n in range(5)]
+    async with (
+        running_service(metrics_port=base, retry_first=0.3, retry_cap=0.5) as service,
+        httpx.AsyncClient() as client,
+    ):
+        await service.import_members([*members, *odd])
+        campaign = await service.campaign(at=soon(1))
+        await service.reaches(campaign, "finished")
+        workers = await scraped(client, *(worker_metrics_port(base, "bulk", slot) for slot in (0, 1)))
+        mailbox = await scraped(client, metrics_port(base, "mailbox"))
+        tables = {
+            row["outcome"]: row["count"]
+            for row in await service.main_owner.fetch("SELECT outcome::text, count(*) FROM result GROUP BY outcome")
+        }
+        assert by(workers, "todoku_results_total", "outcome") == tables == {"accepted": 205, "failed": 7, "deferred": 5}
+        assert by(workers, "todoku_results_total", "reason")["no_such_user"] == 7
+        assert mailbox["todoku_mailbox_messages_total", frozenset()] == 205 == (await service.received()).total()
+        # Each accepted message went through each phase, and refused ones end before the body.
+        phases = by(workers, "todoku_smtp_phase_seconds_count", "phase")
+        assert phases["message"] >= 205
+        assert phases["connect"] == phases["hello"] > 0
+
+        # A campaign to come is seen to wait.
+        await service.campaign(at=soon(600))
+
+        async def shown() -> bool:
+            scheduler = await scraped(client, metrics_port(base, "scheduler"))
+            assert scheduler["todoku_run_lateness_seconds_count", frozenset()] == 1
+            return by(scheduler, "todoku_queued_recipients", "state") == {"held": 205}
+
+        await eventually(shown, within=30, step=0.3)
+        for port in (metrics_port(base, "api"), metrics_port(base, "tracker"), worker_metrics_port(base, "jobs", 0)):
+            lag = await scraped(client, port)
+            assert lag["todoku_event_loop_lag_seconds_count", frozenset()] > 0
