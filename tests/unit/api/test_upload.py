@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api.errors import MalformedRequest, UnsupportedMediaType
-from api.imports.multipart import BLOCK, MAX_FIELD, Upload
+from api.upload import BLOCK, MAX_FIELD, Upload
 from core.errors import InvalidInput, TodokuError
 
 BOUNDARY = "xx--yy"
