@@ -20,12 +20,16 @@ _SHOWN = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One part that is neither the text nor the HTML shown; `number` is its place among the attachments, from 0."""
+    """One part that is neither the text nor the HTML shown; `number` is its place among the attachments, from 0.
+
+    `content_id` is what the HTML calls it by (`cid:`), an empty string if it has none.
+    """
 
     number: int
     name: str
     content_type: str
     content: bytes
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +113,5 @@ def _decoded(part: "Message[str, str]") -> str:
 
 def _attachment(number: int, part: "Message[str, str]") -> Attachment:
     name = decode_text(part.get_filename() or f"part-{number + 1}")
-    return Attachment(number, name, part.get_content_type(), _content(part))
+    content_id = str(part.get("Content-ID", "")).strip().strip("<>")
+    return Attachment(number, name, part.get_content_type(), _content(part), content_id)

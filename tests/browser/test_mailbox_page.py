@@ -2,16 +2,21 @@
 
 import asyncio
 import smtplib
+import struct
+import zlib
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 from playwright.async_api import Browser, Page
 
+from delivery.compose.content import Attachment
 from tests.support.chromium import SCREENS
 from tests.support.mailbox import RunningMailbox, running_mailbox
+from tests.support.mails import compose
 
 HOSTILE = """\
 <!doctype html><html><head><style>h1 { color: #c8402f }</style></head>
@@ -130,3 +135,39 @@ async def test_the_page_fits_a_telephone(browser: Browser, mailbox: RunningMailb
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.goto(f"{mailbox.url}/messages/5?view=headers")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_images_that_a_mail_brings_along_are_shown_in_it(browser: Browser, mailbox: RunningMailbox) -> None:
+    files = {UUID(int=1): png(7, 5), UUID(int=2): b"%PDF-1.7"}
+    envelope = compose(
+        html='<p><img id="logo" src="cid:logo.png" alt=""></p>',
+        attachments=(
+            Attachment(UUID(int=1), "logo.png", "image/png", len(files[UUID(int=1)])),
+            Attachment(UUID(int=2), "価格表.pdf", "application/pdf", 8),
+        ),
+        files=files,
+    )
+
+    def send() -> None:
+        with smtplib.SMTP("127.0.0.1", mailbox.smtp_port, local_hostname="localhost") as client:
+            client.sendmail(envelope.return_path, [envelope.recipient], envelope.message)
+
+    await asyncio.to_thread(send)
+    page, _ = await opened(browser, mailbox)
+    await page.goto(f"{mailbox.url}/messages/{len(SUBJECTS) + 1}", wait_until="networkidle")
+    logo = page.frame_locator("iframe").locator("#logo")
+    assert await logo.evaluate("e => [e.naturalWidth, e.naturalHeight]") == [7, 5]
+    await page.screenshot(path=SCREENS / "mailbox-image.png")
+    await page.goto(f"{mailbox.url}/messages/{len(SUBJECTS) + 1}?view=attachments")
+    assert await page.get_by_text("価格表.pdf").count() == 1
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture of one colour."""
+
+    def piece(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = (b"\0" + b"\xc8\x40\x2f" * width) * height
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + piece(b"IHDR", head) + piece(b"IDAT", zlib.compress(rows)) + piece(b"IEND", b"")

@@ -98,6 +98,17 @@ async def test_a_mail_shows_headers_text_html_and_attachments(
     assert raw.content.startswith(b"From: Todoku <news@sender.test>\r\n")
 
 
+async def test_an_image_of_the_mail_s_own_is_shown_and_nothing_else_is_put_in(
+    mailbox: RunningMailbox, client: httpx.AsyncClient
+) -> None:
+    message = mail(html='<img src="cid:a@x"><img src="cid:b@x"><img src="cid:c@x">')
+    message.add_attachment(b"image", maintype="image", subtype="png", filename="a.png", cid="<a@x>")
+    message.add_attachment(b"<script>", maintype="text", subtype="html", filename="b.html", cid="<b@x>")
+    await deliver(mailbox, ("hanako@x.test", message))
+    shown = (await client.get("/messages/1/html")).text
+    assert '<img src="data:image/png;base64,aW1hZ2U="><img src="cid:b@x"><img src="cid:c@x">' in shown
+
+
 async def test_a_mails_html_is_served_in_a_sandbox_of_its_own(
     mailbox: RunningMailbox, client: httpx.AsyncClient
 ) -> None:
