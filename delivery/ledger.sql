@@ -6,10 +6,13 @@
 -- takes them, and it reaps), so chunks need no lookup. Members with a stop are left out and recorded as omitted.
 -- Repeated after a lost answer it says again what it decided then, whatever has come in between: an intent that stands
 -- as ours is granted though its run is held or its member stopped since, and who was omitted stays so though the stop
--- was lifted. Only a repeat pays for looking.
+-- was lifted. So it does for a worker whose lease has run out since and that nobody has retired: it sends nothing any more,
+-- but takes back what it had been given leave for, instead of handing on a recipient whose intent is open. Only a repeat
+-- pays for looking.
 -- Returns only what is refused: position (from 1) and why.
 WITH me AS MATERIALIZED (
-         SELECT owner FROM worker WHERE owner = $1 AND reaped_at IS NULL AND alive_until > (SELECT app.now()) FOR SHARE),
+         SELECT owner, alive_until > (SELECT app.now()) AS alive FROM worker WHERE owner = $1 AND reaped_at IS NULL
+         FOR SHARE),
      asked AS MATERIALIZED (
          SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::uuid[], $6::bigint[], $7::int[])
              WITH ORDINALITY AS a (run_id, seq, try, member_id, chunk_id, epoch, position)),
@@ -33,12 +36,12 @@ WITH me AS MATERIALIZED (
          INSERT INTO intent (run_id, seq, try, epoch, chunk_id, owner, at)
          SELECT a.run_id, a.seq, a.try, a.epoch, a.chunk_id, me.owner, (SELECT app.now())
          FROM asked a JOIN open_run o USING (run_id) CROSS JOIN me
-         WHERE a.position NOT IN (SELECT position FROM stopped)
+         WHERE me.alive AND a.position NOT IN (SELECT position FROM stopped)
          ON CONFLICT DO NOTHING
          RETURNING run_id, seq, try),
      omitted AS (
          INSERT INTO omission (run_id, seq, reason, at)
-         SELECT s.run_id, s.seq, s.reason, (SELECT app.now()) FROM stopped s CROSS JOIN me
+         SELECT s.run_id, s.seq, s.reason, (SELECT app.now()) FROM stopped s CROSS JOIN me WHERE me.alive
          ON CONFLICT DO NOTHING
          RETURNING run_id, reason),
      counted AS (
@@ -48,6 +51,7 @@ WITH me AS MATERIALIZED (
          SELECT a.position,
                 CASE WHEN NOT EXISTS (SELECT FROM me) THEN 'lost'
                      WHEN a.position IN (SELECT position FROM ours) THEN NULL
+                     WHEN NOT (SELECT alive FROM me) THEN 'lost'
                      WHEN o.run_id IS NULL THEN 'held'
                      WHEN s.position IS NOT NULL THEN 'stopped'
                      WHEN g.run_id IS NULL AND NOT EXISTS (

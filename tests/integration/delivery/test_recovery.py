@@ -174,6 +174,22 @@ async def test_what_was_granted_stays_so_though_a_pause_and_a_stop_came_before_i
     assert await main.fetchval("SELECT count(*) FROM omission") == 0
 
 
+async def test_what_was_granted_stays_so_though_the_lease_ran_out_before_it_was_asked_again(
+    main: asyncpg.Pool, main_owner: asyncpg.Pool, run: Arranged, owner: UUID
+) -> None:
+    [claim] = await Queue(main, owner, "bulk").claim(mixed=True)
+    ledger = Ledger(main, owner, SystemClock())
+    granted, others = ([message(run, claim, seq) for seq in seqs] for seqs in ((1, 2), (3, 4)))
+    assert await ledger.ask(granted, again=False) == {}
+    await shift_clock(main_owner, 60)
+    # It sends nothing any more, but it knows of the open intents, and gives them back.
+    assert await ledger.ask([*granted, *others], again=True) == {2: "lost", 3: "lost"}
+    assert await main.fetchval("SELECT count(*) FROM intent") == 2
+    await shift_clock(main_owner, 80)
+    await recovery.reap(main, 60)
+    assert await ledger.ask(granted, again=True) == {0: "lost", 1: "lost"}
+
+
 async def test_a_process_that_ends_with_intents_open_leaves_its_chunks_to_recovery(
     main: asyncpg.Pool, run: Arranged, owner: UUID
 ) -> None:

@@ -114,10 +114,12 @@ class World:
         refused: dict[int, Refusal] = {}
         for position, message in enumerate(messages):
             stands = self.last.tries.get(message.key)
-            if process.owner not in self.live(self.last):
+            if process.owner in self.last.reaped:
                 refused[position] = "lost"
             elif stands is not None and stands.owner == process.owner:
                 continue
+            elif process.owner not in self.live(self.last):
+                refused[position] = "lost"
             elif self.last.runs[message.run_id] != "running":
                 refused[position] = "held"
             elif (message.run_id, message.seq) in self.last.stopped | self.last.omitted:
