@@ -1,7 +1,7 @@
 """Which chunks a worker claims, and when: enough to keep its connections busy, and what nothing is in hand of at once.
 
 Failure model. A claim whose answer is lost may have leased a chunk that we do not know of: before the next claim such
-strays are given back. Opening reads only, and is repeated until it comes about; a claim is either being opened
+strays are given back. Opening may be repeated, and is until it comes about; a claim is either being opened
 (`opened`), in the workload, or ended.
 """
 
