@@ -11,6 +11,7 @@ from api import openapi, problems, reference
 from api.account.endpoints import router as account
 from api.attachments.endpoints import router as attachments
 from api.attributes.endpoints import router as attributes
+from api.audit.endpoints import router as audit
 from api.campaigns.endpoints import router as campaigns
 from api.groups.endpoints import router as groups
 from api.guard import Guard
@@ -29,7 +30,7 @@ from core.errors import TodokuError
 
 ROUTERS = (
     account, attributes, members, groups, imports, segments, suppressions, senders, attachments, templates, campaigns,
-    runs, reports, notices,
+    runs, reports, notices, audit,
 )  # fmt: skip
 
 

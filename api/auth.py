@@ -8,6 +8,7 @@ from fastapi import Depends, Request, params
 
 from api.keys import KeyStore
 from api.scopes import SCOPES
+from core import audit
 from core.errors import PermissionDenied, Unauthenticated
 
 MAX_TOKEN = 200
@@ -20,6 +21,11 @@ class Caller:
     account_id: UUID
     api_key_id: UUID
     scopes: frozenset[str]
+
+    @property
+    def actor(self) -> str:
+        """What the audit log calls this caller."""
+        return audit.key_actor(self.api_key_id)
 
     def may(self, scope: str) -> bool:
         """Tell whether the key has this scope."""

@@ -10,7 +10,8 @@ from uuid import UUID
 import asyncpg
 
 from api import scopes as closed
-from core import sql
+from core import ids, sql
+from core.audit import OPERATOR, Action, AuditLog
 from core.errors import Fault, InvalidInput, NotFound
 from core.ids import IdSource
 
@@ -43,11 +44,15 @@ class NewKey:
 
 
 class KeyStore:
-    """Makes, lists, revokes and recognises keys. `random` returns n random bytes."""
+    """Makes, lists, revokes and recognises keys. `random` returns n random bytes.
+
+    Making and revoking are the operator's, at the command line, and stand in the audit log.
+    """
 
     def __init__(self, main: asyncpg.Pool, new_id: IdSource, random: Callable[[int], bytes]) -> None:
         self._main = main
         self._new_id = new_id
+        self._audit = AuditLog(main, new_id)
         self._random = random
 
     async def create(self, account_id: UUID, name: str, scopes: Iterable[str]) -> NewKey:
@@ -56,14 +61,12 @@ class KeyStore:
         if not 0 < len(name.strip()) <= MAX_NAME or not name.isprintable():
             raise InvalidInput("A key needs a name", [Fault("/name", "invalid", f"1 to {MAX_NAME} characters")])
         token = PREFIX + b32encode(self._random(KEY_BYTES)).decode().rstrip("=").lower()
-        row = await self._main.fetchrow(
-            SQL["create"], self._new_id(), account_id, name.strip(), _digest(token), allowed
-        )
-        return NewKey(_key(row), token)
+        values = (self._new_id(), account_id, name.strip(), _digest(token), allowed)
+        return NewKey(await self._noted(account_id, "api_key.created", SQL["create"], *values), token)
 
     async def revoke(self, account_id: UUID, api_key_id: UUID) -> ApiKey:
         """End a key at once; raise NotFound for one that this account does not have."""
-        return _key(await self._main.fetchrow(SQL["revoke"], account_id, api_key_id))
+        return await self._noted(account_id, "api_key.revoked", SQL["revoke"], account_id, api_key_id)
 
     async def authenticate(self, token: str) -> ApiKey | None:
         """Return the live key that `token` is, or None: unknown and revoked ones take the same way and time."""
@@ -73,6 +76,19 @@ class KeyStore:
     async def list(self, account_id: UUID) -> list[ApiKey]:
         """Return the account's keys, revoked ones too, oldest first."""
         return [_key(row) for row in await self._main.fetch(SQL["list"], account_id)]
+
+    async def _noted(self, account_id: UUID, action: Action, statement: str, *arguments: object) -> ApiKey:
+        async with self._main.acquire() as connection, connection.transaction():
+            key = _key(await connection.fetchrow(statement, *arguments))
+            await self._audit.record(
+                account_id,
+                OPERATOR,
+                action,
+                ids.encode("key", key.api_key_id),
+                {"scopes": key.scopes},
+                connection=connection,
+            )
+        return key
 
 
 def _digest(token: str) -> bytes:

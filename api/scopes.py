@@ -31,6 +31,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "campaigns:write": "Create, change, clone and remove drafts",
         "campaigns:send": "Schedule, test, pause, resume and cancel",
         "reports:read": "See figures and notices",
+        "audit:read": "See who searched, took out and erased members, and who changed keys",
     }
 )
 

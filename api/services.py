@@ -10,6 +10,7 @@ from api.idempotency import IdempotencyStore
 from api.imports.jobs import ImportJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
+from core.audit import AuditLog
 from core.clock import Clock
 from core.ids import IdSource
 from core.outbox import NoticeStore
@@ -55,6 +56,7 @@ class Services:
     runs: RunStore
     reports: ReportStore
     notices: NoticeStore
+    audit: AuditLog
 
     async def attribute_names(self, account_id: UUID) -> list[str]:
         """Return the names that the account's templates may use."""

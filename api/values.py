@@ -71,6 +71,7 @@ TemplateId = Annotated[UUID, Shown("tpl")]
 CampaignId = Annotated[UUID, Shown("cmp")]
 RunId = Annotated[UUID, Shown("run")]
 NoticeId = Annotated[UUID, Shown("ntc")]
+AuditId = Annotated[UUID, Shown("aud")]
 
 AttachmentPath = Annotated[UUID, Shown("att", in_path=True), Path()]
 AttributePath = Annotated[UUID, Shown("atr", in_path=True), Path()]

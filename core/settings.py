@@ -128,6 +128,8 @@ class Settings(BaseSettings):
 
     import_max_bytes: int = Field(2_000_000_000, ge=1)
 
+    audit_days: int = Field(1096, ge=90, le=36_500)
+
     @classmethod
     def settings_customise_sources(
         cls,

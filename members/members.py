@@ -102,6 +102,10 @@ class MemberStore:
         ring = await ring_for(self._rings, account_id, {row["ring_version"]})
         return _member(row, open_row(ring, row), await load_definitions(self._pool, account_id))
 
+    async def require(self, account_id: UUID, member_id: UUID) -> None:
+        """Raise NotFound unless there is such a member, one that can't be opened included."""
+        await self._row(account_id, member_id)
+
     async def by_address(self, account_id: UUID, address: str) -> Member:
         """Return the member with this address; raise NotFound or BadAddress."""
         member_id = await self._vault.find(account_id, address)

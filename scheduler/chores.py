@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from core import logs, outbox, sql
+from core import audit, logs, outbox, sql
 from delivery.pacing.restrictions import Restrictions
 from scheduler.campaigns.states import State
 from scheduler.meters import QUEUED, RESTRICTED, RUNS_ENDED, STOPS_CARRIED
@@ -76,11 +76,15 @@ async def measure(main: asyncpg.Pool) -> None:
         RESTRICTED.labels("suspend" if row["suspends"] else "slow", row["imposed_by"]).set(row["count"])
 
 
-async def forget(main: asyncpg.Pool) -> None:
-    """Delete what is kept for a time only: answers to repeated requests, done jobs, old notices and restrictions."""
+async def forget(main: asyncpg.Pool, audit_days: int) -> None:
+    """Delete what is kept for a time only: answers to repeated requests, done jobs, old notices and restrictions.
+
+    The audit log keeps its entries for `audit_days`.
+    """
     await main.execute(SQL["forget_idempotency"])
     await main.execute(SQL["forget_jobs"])
     await outbox.forget(main)
+    await audit.forget(main, audit_days)
     await Restrictions(main).forget(RESTRICTIONS_KEPT)
 
 

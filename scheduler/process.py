@@ -31,6 +31,7 @@ async def run(
         clock,
         new_id=IdSource(clock),
         lead=settings.audience_lead,
+        audit_days=settings.audit_days,
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
         fold=partial(tallies.fold, main),
         forget_batches=partial(tallies.forget_batches, main),

@@ -40,7 +40,7 @@ class Step:
 class Sweep:
     """The steps. `reap` retires dead workers, `fold` folds tallies, `forget_batches` drops old batch ids.
 
-    `lead` is how many seconds before its start an audience is cut.
+    `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log is kept.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Sweep:
         *,
         new_id: IdSource,
         lead: float,
+        audit_days: int,
         reap: Call,
         fold: Call,
         forget_batches: Call,
@@ -72,7 +73,7 @@ class Sweep:
             Step("fold", fold, 1.0),
             Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
-            Step("forget", lambda: chores.forget(main), HOUR),
+            Step("forget", lambda: chores.forget(main, audit_days), HOUR),
             Step("forget_batches", forget_batches, HOUR),
         )
 

@@ -74,7 +74,10 @@ async def get_import(import_id: ImportPath, by: By, services: From) -> ImportSho
 @router.get("/{import_id}/rejects", dependencies=[Requires("members:read")], response_class=RejectFile)
 async def download_rejects(import_id: ImportPath, by: By, services: From) -> RejectFile:
     """Download the rows that were not taken, as they came, each with its line and reason."""
-    await services.imports.get(by.account_id, import_id)
+    known = await services.imports.get(by.account_id, import_id)
+    await services.audit.record(
+        by.account_id, by.actor, "import.rejects_downloaded", ids.encode("imp", import_id), {"rows": known.rejected}
+    )
     return RejectFile(
         services.imports.rejects(by.account_id, import_id),
         headers={"Content-Disposition": 'attachment; filename="rejects.csv"'},

@@ -66,6 +66,9 @@ async def search_members(body: MemberSearch, by: By, services: From) -> Listed[M
             found = [await services.members.by_address(by.account_id, body.email)]
         except NotFound:
             found = []
+    await services.audit.record(
+        by.account_id, by.actor, "member.searched", "members", {"by": "email", "hits": len(found)}
+    )
     return Listed(items=[shown(member, None) for member in found])
 
 
@@ -112,6 +115,8 @@ async def list_consents(member_id: MemberPath, by: By, services: From) -> Consen
 @router.post("/{member_id}/erase", status_code=status.HTTP_204_NO_CONTENT, dependencies=[Requires("members:erase")])
 async def erase_member(member_id: MemberPath, by: By, services: From) -> None:
     """Erase a member for good: older backups hold nothing readable of them. The address stays suppressed, by hash."""
+    await services.members.require(by.account_id, member_id)
+    await services.audit.record(by.account_id, by.actor, "member.erased", ids.encode("mem", member_id))
     await services.members.erase(by.account_id, member_id)
     await services.stops.stop(by.account_id, member_id, "erased")
 

@@ -8,6 +8,7 @@ from api.imports.jobs import ImportJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
 from api.services import Services
+from core.audit import AuditLog
 from core.outbox import NoticeStore
 from delivery.attachments import AttachmentStore
 from delivery.senders import SenderStore
@@ -77,4 +78,5 @@ def _services(this: Process, opened: Opened) -> Services:
         runs=RunStore(main),
         reports=ReportStore(main),
         notices=NoticeStore(main),
+        audit=AuditLog(main, this.new_id),
     )

@@ -12,8 +12,8 @@ from core import sql
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("core", "members", "delivery", "tracking", "scheduler", "api", "deploy")
 CORE = {
-    "__init__", "clock", "database", "errors", "ids", "logs", "metrics", "migrations", "outbox", "settings", "sql",
-    "tokens",
+    "__init__", "audit", "clock", "database", "errors", "ids", "logs", "metrics", "migrations", "outbox", "settings",
+    "sql", "tokens",
 }  # fmt: skip
 MOST_LINES = 300
 

@@ -19,6 +19,7 @@ from api.keys import KeyStore
 from api.members.stops import StopStore
 from api.scopes import SCOPES
 from api.services import Services
+from core.audit import AuditLog
 from core.clock import Clock
 from core.ids import IdSource
 from core.outbox import NoticeStore
@@ -77,6 +78,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         runs=RunStore(main),
         reports=ReportStore(main),
         notices=NoticeStore(main),
+        audit=AuditLog(main, new_id),
     )
 
 

@@ -23,7 +23,7 @@ async def nothing() -> None:
 
 def sweep(stage: Stage, stops: asyncpg.Pool, clock: Clock, **calls: object) -> Sweep:
     given = {"reap": nothing, "fold": nothing, "forget_batches": nothing} | calls
-    return Sweep(stage.main, stops, clock, new_id=stage.new_id, lead=600, **given)  # type: ignore[arg-type]
+    return Sweep(stage.main, stops, clock, new_id=stage.new_id, lead=600, audit_days=90, **given)  # type: ignore[arg-type]
 
 
 async def stop_members(stage: Stage, count: int) -> None:
@@ -118,7 +118,7 @@ async def test_what_is_kept_for_a_time_only_is_forgotten(stage: Stage, main_owne
     await stage.main.execute(insert, stage.account_id, "old")
     await shift_clock(main_owner, 25 * 3600)
     await stage.main.execute(insert, stage.account_id, "new")
-    await chores.forget(stage.main)
+    await chores.forget(stage.main, 90)
     assert [row["key"] for row in await stage.main.fetch("SELECT key FROM idempotency")] == ["new"]
 
 
@@ -142,7 +142,7 @@ async def test_notices_and_ended_restrictions_are_forgotten_after_a_month(
     await leave()
     await shift_clock(main_owner, 31 * 86_400)
     await leave()
-    await chores.forget(stage.main)
+    await chores.forget(stage.main, 90)
     for table in ("outbox", "restriction"):
         assert await stage.main.fetchval(f"SELECT count(*) FROM {table}") == 1, table
 

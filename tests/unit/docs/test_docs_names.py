@@ -2,6 +2,7 @@ import re
 import tomllib
 from typing import get_args
 
+from core.audit import Action
 from delivery.compose import bounds
 from delivery.compose.filters import FILTERS, LOOP_FACTS, METHODS, TESTS
 from delivery.replies.verdict import Reason
@@ -56,6 +57,10 @@ def test_every_reason_and_every_fault_of_the_mailbox_is_described() -> None:
     assert reasons >= {reason.value for reason in Reason if reason is not Reason.ACCEPTED}
     faults = section(page("reference/files-and-ports.md"), "Faults of the mailbox")
     assert all(f"`{kind.value}" in faults for kind in FaultKind)
+
+
+def test_every_deed_of_the_audit_log_is_described() -> None:
+    assert set(re.findall(r"`([a-z_]+\.[a-z_]+)`", page("how-to/audit.md"))) == set(get_args(Action))
 
 
 def test_every_law_of_verify_is_described() -> None:
