@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     final_dot_timeout: Seconds = 60
     slice_seconds: Seconds = 30
 
+    key_lease: Seconds = 10
+    key_beat: Seconds = 1
+
     audience_lead: Seconds = 600
     audience_slice: int = Field(100_000, ge=100, le=1_000_000)
 
@@ -171,6 +174,8 @@ class Settings(BaseSettings):
     def _leases_outlive_beats(self) -> "Settings":
         if self.worker_lease < 3 * self.worker_beat:
             raise ValueError("worker_lease must be at least three times worker_beat")
+        if self.key_lease < 3 * self.key_beat:
+            raise ValueError("key_lease must be at least three times key_beat")
         return self
 
     @cached_property

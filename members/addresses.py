@@ -83,7 +83,12 @@ def parse_plain(text: str) -> Address | None:
     if host is None or len(local) > MAX_LOCAL_BYTES:
         return None
     mailbox = f"{local}@{host}"
-    return Address(mailbox, mailbox.lower().encode(), host)
+    return Address(mailbox, index_key(mailbox), host)
+
+
+def index_key(mailbox: str) -> bytes:
+    """Return what the index is made of for an address as `parse` gives it out."""
+    return mailbox.lower().encode()
 
 
 @lru_cache(maxsize=65_536)
@@ -119,7 +124,7 @@ def _parse_other(text: str) -> Address:
     mailbox = f"{valid.local_part}@{host}"
     if not host or len(mailbox.encode()) > MAX_BYTES or len(valid.local_part.encode()) > MAX_LOCAL_BYTES:
         raise BadAddress(f"At most {MAX_BYTES} bytes, {MAX_LOCAL_BYTES} of them before the @")
-    return Address(mailbox, mailbox.lower().encode(), host)
+    return Address(mailbox, index_key(mailbox), host)
 
 
 def _parse_carrier(local: str, domain: str) -> Address | None:
@@ -129,7 +134,7 @@ def _parse_carrier(local: str, domain: str) -> Address | None:
     if len(bare) > MAX_LOCAL_BYTES or not _CARRIER_LOCAL.fullmatch(bare):
         return None
     mailbox = f"{bare}@{domain}"
-    return Address(mailbox, mailbox.lower().encode(), domain)
+    return Address(mailbox, index_key(mailbox), domain)
 
 
 def mask(mailbox: str) -> str:

@@ -33,7 +33,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A definition. `used`: some member has or had a value of it."""
+    """A definition. `used`: some member has or had a value of it.
+
+    `resealing`: the generation that all members must have reached until their facets are of this protection; None once
+    they are. Until then only the sealed profile tells the truth about it.
+    """
 
     attribute_id: UUID
     name: str
@@ -45,6 +49,12 @@ class Attribute:
     ask_at_signup: bool
     used: bool
     revision: int
+    resealing: int | None = None
+
+    @property
+    def filtered_as(self) -> Protection:
+        """What rules may rely on: `sealed` while members are still brought over to the protection."""
+        return self.protection if self.resealing is None else "sealed"
 
 
 Definitions = Mapping[str, Attribute]

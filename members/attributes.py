@@ -1,10 +1,12 @@
 """The store of attribute definitions: define, list, change, remove at run time.
 
-A name and a type never change. A protection may change until the first member has a value; after that all members
-would have to be re-sealed and re-indexed, which this version refuses (AttributeInUse).
+A name and a type never change. A protection may change at any time: from then on values are written by the new one, and
+those that are there already are brought over by re-sealing (members/resealing). Until that is done only the sealed
+profiles tell the truth about the attribute, and rules do not look for it elsewhere.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from uuid import UUID
 
 import asyncpg
@@ -24,17 +26,27 @@ from members.attribute import (
     choices_to_json,
 )
 from members.connection import Connection
-from members.errors import AttributeInUse
+from members.errors import AttributeInUse, Overtaken
+from members.fence import move_on
 
 SQL = sql.load(__package__ or "", "attributes.sql")
 
 
 class AttributeStore:
-    """Definitions by account. `new_id` makes their ids."""
+    """Definitions by account. `new_id` makes their ids; `resealed_after` has an account re-sealed after a block.
 
-    def __init__(self, pool: asyncpg.Pool, new_id: Callable[[], UUID]) -> None:
+    Without it that is left to `todoku keys reseal`.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        new_id: Callable[[], UUID],
+        resealed_after: Callable[[UUID], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
         self._pool = pool
         self._new_id = new_id
+        self._resealed_after = resealed_after
 
     async def list(self, account_id: UUID) -> list[Attribute]:
         """Return the account's attributes in the order of their making."""
@@ -102,8 +114,8 @@ class AttributeStore:
     ) -> Attribute:
         """Change what is given; name and type can't be.
 
-        Raises NotFound, StaleRevision if `revision` is not the newest, AttributeInUse if the protection, or a choice
-        that members may have, would have to go, InvalidInput.
+        Raises NotFound, StaleRevision if `revision` is not the newest, AttributeInUse if a choice that members may have
+        would have to go, InvalidInput.
         """
         old = await self.get(account_id, attribute_id)
         if old.revision != revision:
@@ -111,23 +123,29 @@ class AttributeStore:
         new_protection = old.protection if protection is None else protection
         new_choices = old.choices if choices is None else tuple(choices)
         check_definition(old.name, old.type, new_protection, old.label if label is None else label, new_choices)
-        if old.used and new_protection != old.protection:
-            raise AttributeInUse("Members have values of it: its protection can't change")
         if old.used and {choice.value for choice in old.choices} - {choice.value for choice in new_choices}:
             raise AttributeInUse("Members have values of it: its choices can be added to, not removed")
-        row = await self._pool.fetchrow(
-            SQL["change"],
-            account_id,
-            attribute_id,
-            revision,
-            dict(old.label if label is None else label),
-            choices_to_json(new_choices),
-            old.required if required is None else required,
-            old.ask_at_signup if ask_at_signup is None else ask_at_signup,
-            new_protection,
-        )
-        if row is None:
-            raise StaleRevision("The attribute was changed or first used in the meantime")
+        protected = new_protection != old.protection
+        async with (
+            self._resealed_after(account_id) if protected else nullcontext(),
+            self._pool.acquire() as connection,
+            connection.transaction(),
+        ):
+            generation = await move_on(connection, account_id) if protected else None
+            row = await connection.fetchrow(
+                SQL["change"],
+                account_id,
+                attribute_id,
+                revision,
+                dict(old.label if label is None else label),
+                choices_to_json(new_choices),
+                old.required if required is None else required,
+                old.ask_at_signup if ask_at_signup is None else ask_at_signup,
+                new_protection,
+                generation,
+            )
+            if row is None:
+                raise StaleRevision("The attribute was changed in the meantime")
         return _attribute(row)
 
     async def remove(self, account_id: UUID, attribute_id: UUID) -> None:
@@ -154,16 +172,16 @@ async def load_definitions(connection: Connection, account_id: UUID) -> dict[str
 async def mark_used(connection: Connection, account_id: UUID, definitions: Definitions, names: Iterable[str]) -> None:
     """Note, in the caller's transaction, that values of these attributes are being written.
 
-    Raises StaleRevision if one was removed or got another protection since `definitions` were read: its values would
-    be stored by the wrong rule.
+    The caller holds the keys, so that no protection can have changed since `definitions` were read (members/fence.py).
+    Raises Overtaken if an attribute was removed since.
     """
     fresh = [definitions[name] for name in names if not definitions[name].used]
     if not fresh:
         return
     ids = [attribute.attribute_id for attribute in fresh]
-    marked = await connection.fetch(SQL["mark_used"], account_id, ids, [attribute.protection for attribute in fresh])
+    marked = await connection.fetch(SQL["mark_used"], account_id, ids)
     if len(marked) != len(fresh):
-        raise StaleRevision("An attribute was changed in the meantime")
+        raise Overtaken("An attribute was removed in the meantime")
 
 
 def _attribute(row: asyncpg.Record) -> Attribute:
@@ -177,5 +195,6 @@ def _attribute(row: asyncpg.Record) -> Attribute:
         required=row["required"],
         ask_at_signup=row["ask_at_signup"],
         used=row["used"],
+        resealing=row["resealing"],
         revision=row["revision"],
     )

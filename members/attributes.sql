@@ -23,11 +23,12 @@ VALUES ($1, $2, 'name', 'text', 'sealed', '{"ja": "氏名", "en": "Name"}')
 ON CONFLICT DO NOTHING;
 
 -- name: change
--- The revision is the caller's; `used` is asked once more here, as a first value may have come in the meantime.
+-- The revision is the caller's. $9: the generation that a new protection begins with; members who have values already
+-- must be brought over to it first. Behind the closed fence `used` is final.
 UPDATE attribute
-SET label = $4, choices = $5, required = $6, ask_at_signup = $7, protection = $8, revision = revision + 1
+SET label = $4, choices = $5, required = $6, ask_at_signup = $7, protection = $8, revision = revision + 1,
+    resealing = CASE WHEN protection <> $8 AND used THEN $9 ELSE resealing END
 WHERE account_id = $1 AND attribute_id = $2 AND revision = $3 AND removed_at IS NULL
-  AND (protection = $8 OR NOT used)
 RETURNING *;
 
 -- name: remove_unused
@@ -39,13 +40,10 @@ WHERE account_id = $1 AND attribute_id = $2 AND removed_at IS NULL
 RETURNING attribute_id;
 
 -- name: mark_used
--- Runs in the transaction that writes the first values: returns only those whose protection is still what the
--- writer's facets were made by, so that a change between its reading and its writing is noticed.
+-- Runs in the transaction that writes the first values, behind the fence: only a removal can have come in between.
 UPDATE attribute SET used = true
-FROM unnest($2::uuid[], $3::text[]) AS seen (attribute_id, protection)
-WHERE attribute.account_id = $1 AND attribute.attribute_id = seen.attribute_id
-  AND attribute.protection = seen.protection AND attribute.removed_at IS NULL
-RETURNING attribute.attribute_id;
+WHERE account_id = $1 AND attribute_id = ANY ($2::uuid[]) AND removed_at IS NULL
+RETURNING attribute_id;
 
 -- name: segments_naming
 -- Few segments an account: their rules are read whole.

@@ -1,6 +1,6 @@
 """What can go wrong with members, by meaning."""
 
-from core.errors import Conflict, InvalidInput
+from core.errors import Conflict, InvalidInput, Unavailable
 
 
 class BadAddress(InvalidInput):
@@ -50,3 +50,15 @@ class GroupInUse(Conflict):
 
     code = "group-in-use"
     title = "The group is in use"
+
+
+class Overtaken(Unavailable):
+    """What a write was made by changed under it: keys, a protection, the member's own sealing. Read anew it goes on."""
+
+
+class NotAcknowledged(Conflict):
+    """Some process that holds keys has not read the newest of them yet, so that they can't be relied on."""
+
+
+class StillNeeded(Conflict):
+    """Something is still sealed or found by a key that was to be destroyed."""

@@ -48,6 +48,14 @@ def make_facets(
     return facets
 
 
+def renewed_facets(
+    facets: Mapping[str, Any], values: Mapping[str, Value], definitions: Definitions, ring: Ring
+) -> dict[str, Any]:
+    """Return a member's facets with what its values leave in them made anew; groups and the like stay."""
+    kept = {part: content for part, content in facets.items() if part not in {OPEN, MATCH}}
+    return make_facets(values, definitions, ring) | kept
+
+
 def match_token(ring: Ring, version: int, attribute: Attribute, value: Value) -> str:
     """Return the keyed index of one value of a matchable attribute under an index key version."""
     return f"{version}.{_token(ring.values[version], attribute.attribute_id, value)}"

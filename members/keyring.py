@@ -37,14 +37,21 @@ class AddressHashes(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Ring:
-    """The opened keys of one account. Versions are positive; `primary_…` is the one to make new things with."""
+    """The opened keys of one account. Versions are positive; `primary_…` is the one to make new things with.
+
+    `generation` grows with each change of the account's keys or protections (members/fence.py); `seal_since` and
+    `index_since` are those with which the primary versions became primary.
+    """
 
     account_id: UUID
+    generation: int
     sealing: Mapping[int, AESGCM]
     primary_seal: int
+    seal_since: int
     addresses: Mapping[int, KeyedHash]
     values: Mapping[int, KeyedHash]
     primary_index: int
+    index_since: int
     suppression: KeyedHash
     destination: KeyedHash
     _tags: dict[str, int] = field(default_factory=dict)
@@ -66,13 +73,21 @@ class Ring:
 
 
 class KeyRings:
-    """Rings by account, opened with `kek`; one that was loaded stays: `reload` reads it anew.
+    """Rings by account, opened with `kek`; one that was loaded stays until it is read anew.
 
-    `random` returns n random bytes: nonces and new keys are made of it.
+    `random` returns n random bytes: nonces and new keys are made of it. `current` tells whether a loaded ring may be
+    used without asking (members/holders.py); who uses its rings for a moment only needs none.
     """
 
-    def __init__(self, pool: asyncpg.Pool, kek: Kek, random: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        kek: Kek,
+        random: Callable[[int], bytes] = os.urandom,
+        current: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.random = random
+        self._current = current
         self._pool = pool
         self._kek = kek
         self._rings: dict[UUID, Ring] = {}
@@ -81,32 +96,42 @@ class KeyRings:
     async def ring(self, account_id: UUID) -> Ring:
         """Return the account's ring; raise NotFound if it has none, ConfigurationError if the KEK is not its own."""
         ring = self._rings.get(account_id)
-        return ring if ring is not None else await self.reload(account_id)
+        return ring if ring is not None and self._current() else await self.reload(account_id)
+
+    async def reload_changed(self, since: int) -> None:
+        """Read those again, of the rings that were loaded, which changed after the epoch `since`."""
+        changed = {row["account_id"] for row in await self._pool.fetch(SQL["changed"], since)}
+        for account_id in changed & self._rings.keys():
+            await self.reload(account_id)
 
     async def reload(self, account_id: UUID) -> Ring:
-        """Read the ring from the database again: a version unknown so far was met."""
+        """Read the ring from the database again: a version unknown so far was met, or keys changed."""
         destination = await self.destination_key()
         rows = await self._pool.fetch(SQL["ring"], account_id)
         keys: dict[str, dict[int, bytes]] = {purpose: {} for purpose in _PURPOSES}
         primary: dict[str, int] = {}
+        since: dict[str, int] = {}
         for row in rows:
             purpose, version = row["purpose"], row["version"]
             keys[purpose][version] = self._open(
-                row["wrapped"], row["kek_fingerprint"], _aad(account_id, purpose, version)
+                row["wrapped"], row["kek_fingerprint"], ring_aad(account_id, purpose, version)
             )
             if row["state"] == "primary":
-                primary[purpose] = version
+                primary[purpose], since[purpose] = version, row["since"]
         if set(primary) != set(_PURPOSES):
             raise NotFound("The account has no key ring")
         ring = Ring(
             account_id=account_id,
+            generation=rows[0]["generation"],
             sealing={version: AESGCM(key) for version, key in keys["seal"].items()},
             primary_seal=primary["seal"],
+            seal_since=since["seal"],
             addresses={
                 version: KeyedHash(_derive(key, b"address_index.hmac")) for version, key in keys["index"].items()
             },
             values={version: KeyedHash(_derive(key, b"member.facets")) for version, key in keys["index"].items()},
             primary_index=primary["index"],
+            index_since=since["index"],
             suppression=KeyedHash(_derive(keys["suppression"][1], b"suppression.hash")),
             destination=KeyedHash(destination),
         )
@@ -139,11 +164,12 @@ async def create_ring(
     pool: asyncpg.Pool, kek: Kek, account_id: UUID, random: Callable[[int], bytes] = os.urandom
 ) -> None:
     """Give the account its first keys. Idempotent: an account that has some keeps them."""
-    wrapped = [kek.wrap(random(KEY_BYTES), _aad(account_id, purpose, 1)) for purpose in _PURPOSES]
+    wrapped = [kek.wrap(random(KEY_BYTES), ring_aad(account_id, purpose, 1)) for purpose in _PURPOSES]
     await pool.execute(SQL["create_ring"], account_id, list(_PURPOSES), wrapped, kek.fingerprint)
 
 
-def _aad(account_id: UUID, purpose: str, version: int) -> bytes:
+def ring_aad(account_id: UUID, purpose: str, version: int) -> bytes:
+    """Return what binds a wrapped key of a ring to its place."""
     return b"ring" + account_id.bytes + purpose.encode() + version.to_bytes(4, "big")
 
 

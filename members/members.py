@@ -14,8 +14,9 @@ from core.errors import InvalidInput, NotFound, StaleRevision, Tampered
 from members.addresses import parse
 from members.attribute import Definitions
 from members.attributes import load_definitions, mark_used
-from members.errors import AddressTaken
+from members.errors import AddressTaken, Overtaken
 from members.facets import groups_of, make_facets
+from members.fence import hold_keys, unless_overtaken
 from members.groups import check_groups
 from members.keyring import KeyRings, Ring
 from members.member import RANDOM_BYTES, Consent, ConsentRecord, Member, Page, Status, new_rows
@@ -25,7 +26,6 @@ from members.vault import UNREADABLE, Vault, open_row, ring_for
 from members.writing import (
     checked_consent,
     checked_values,
-    hold_keys,
     insert_address,
     lift_or_refuse,
     merged_values,
@@ -55,6 +55,7 @@ class MemberStore:
         self._random = random
         self._vault = Vault(pool, rings)
 
+    @unless_overtaken
     async def create(
         self,
         account_id: UUID,
@@ -87,7 +88,13 @@ class MemberStore:
                     await lift_or_refuse(connection, account_id, hashes.suppression, consent)
                     status: Status = "active" if consent else "unconfirmed"
                     await connection.execute(
-                        SQL["insert_member"], account_id, member_id, status, *rows[1:4], hashes.suppression
+                        SQL["insert_member"],
+                        account_id,
+                        member_id,
+                        status,
+                        *rows[1:4],
+                        hashes.suppression,
+                        ring.generation,
                     )
                     await connection.execute(SQL["insert_key"], account_id, member_id, ring.primary_seal, rows.wrapped)
                     await insert_address(connection, ring, member_id, parsed)
@@ -138,6 +145,7 @@ class MemberStore:
                 UNREADABLE.inc()
         return Page(items, rows[limit - 1]["member_id"] if len(rows) > limit else None)
 
+    @unless_overtaken
     async def change(
         self,
         account_id: UUID,
@@ -188,9 +196,10 @@ class MemberStore:
                         status,
                         ring.tag(parsed.domain),
                         suppression_hash,
+                        row["generation"],
                     )
                     if changed is None:
-                        raise StaleRevision("The member was changed in the meantime")
+                        raise Overtaken("The member was changed or re-sealed in the meantime")
                     if moved:
                         await connection.execute(SQL["remove_address"], account_id, member_id)
                         await insert_address(connection, ring, member_id, parsed)
@@ -204,10 +213,10 @@ class MemberStore:
     async def erase(self, account_id: UUID, member_id: UUID) -> None:
         """Erase a member for good: key, row and indexes go, the suppression hash stays. Raises NotFound."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(SQL["erase_key"], account_id, member_id)
             suppression_hash = await connection.fetchval(SQL["erase_member"], account_id, member_id)
             if suppression_hash is None:
                 raise NotFound("No such member")
+            await connection.execute(SQL["erase_key"], account_id, member_id)
             await suppress(connection, account_id, suppression_hash, "erased")
 
     async def consents(self, account_id: UUID, member_id: UUID) -> Sequence[ConsentRecord]:
@@ -227,7 +236,7 @@ class MemberStore:
             ring.sealing[version], row["wrapped"], ring_version=version, account_id=account, member_id=member
         )
         nonce = self._random(NONCE_BYTES)
-        return seal(profile, key=key, ring_version=ring.primary_seal, account_id=account, member_id=member, nonce=nonce)
+        return seal(profile, key=key, ring_version=version, account_id=account, member_id=member, nonce=nonce)
 
 
 def _member(row: asyncpg.Record, profile: Profile, definitions: Definitions) -> Member:

@@ -39,19 +39,37 @@ def seal(
     profile: Profile, *, key: bytes, ring_version: int, account_id: bytes, member_id: bytes, nonce: bytes
 ) -> bytes:
     """Seal a profile under a member key (32 bytes). `nonce`: 12 random bytes."""
+    content = orjson.dumps({"address": profile.address, "values": profile.values})
+    return seal_bytes(
+        content, key=key, ring_version=ring_version, account_id=account_id, member_id=member_id, nonce=nonce
+    )
+
+
+def seal_bytes(
+    content: bytes, *, key: bytes, ring_version: int, account_id: bytes, member_id: bytes, nonce: bytes
+) -> bytes:
+    """Seal a profile's bytes as `open_bytes` gave them out."""
     header = _HEADER.pack(FORMAT, ring_version)
-    plaintext = orjson.dumps({"address": profile.address, "values": profile.values})
-    return header + wrap(AESGCM(key), plaintext, header + account_id + b"member" + member_id, nonce)
+    return header + wrap(AESGCM(key), content, header + account_id + b"member" + member_id, nonce)
 
 
 def unseal(sealed: bytes, *, key: bytes, account_id: bytes, member_id: bytes) -> Profile:
     """Open a sealed profile; raise Tampered unless it is exactly what was sealed for this member."""
+    return load(open_bytes(sealed, key=key, account_id=account_id, member_id=member_id))
+
+
+def open_bytes(sealed: bytes, *, key: bytes, account_id: bytes, member_id: bytes) -> bytes:
+    """Open a sealed profile without reading it; raise Tampered as `unseal`."""
     header = sealed[: _HEADER.size]
     if not sealed or sealed[0] != FORMAT:
         raise Tampered("A sealed profile has an unknown format")
-    plaintext = unwrap(AESGCM(key), sealed[_HEADER.size :], header + account_id + b"member" + member_id)
-    content = orjson.loads(plaintext)
-    return Profile(content["address"], content["values"])
+    return unwrap(AESGCM(key), sealed[_HEADER.size :], header + account_id + b"member" + member_id)
+
+
+def load(content: bytes) -> Profile:
+    """Read a profile's bytes."""
+    read = orjson.loads(content)
+    return Profile(read["address"], read["values"])
 
 
 def wrap_member_key(

@@ -164,8 +164,10 @@ class _Reading:
         if attribute is None:
             self.fault(f"{pointer}/attribute", "unknown-attribute", "The account has no such attribute")
             return None
-        if attribute.protection == "sealed":
+        if attribute.filtered_as == "sealed":
             detail = "A sealed attribute can't be filtered by: make it matchable or open"
+            if attribute.resealing is not None:
+                detail = "Its protection was changed and members are being brought over: wait until that is done"
             self.fault(f"{pointer}/attribute", SealedAttribute.code, detail)
             return None
         if attribute.type not in _TYPES[operator]:

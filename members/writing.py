@@ -1,11 +1,11 @@
-"""What every write of a member does besides, in the same transaction: keys held, index, consent, suppression."""
+"""What every write of a member does besides, in the same transaction: index, consent, suppression."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from core import sql
-from core.errors import Fault, InvalidInput, Unavailable
+from core.errors import Fault, InvalidInput
 from members.addresses import Address
 from members.attribute import Definitions
 from members.connection import Lent
@@ -22,14 +22,6 @@ STOP_MARGIN = timedelta(seconds=5)
 """A consent lifts an earlier stop only if it is later by more than this: within 5 s the stop wins."""
 
 _LIFTED_BY_CONSENT = frozenset({"unsubscribed", "erased"})
-
-
-async def hold_keys(connection: Lent, ring: Ring) -> None:
-    """Lock the ring's versions that are sealed and indexed with; raise Unavailable if one was retired."""
-    versions = list(ring.addresses)
-    held: int | None = await connection.fetchval(SQL["hold_keys"], ring.account_id, ring.primary_seal, versions)
-    if held != 1 + len(versions):
-        raise Unavailable("The account's keys were just rotated: try again")
 
 
 async def insert_address(connection: Lent, ring: Ring, member_id: UUID, address: Address) -> None:

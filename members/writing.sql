@@ -1,12 +1,3 @@
--- name: hold_keys
--- Sealing locks its key versions against being retired under it, until its transaction ends.
-SELECT count(*) FROM (
-    SELECT FROM keys.ring
-    WHERE account_id = $1 AND state <> 'retired'
-      AND (purpose = 'seal' AND version = $2 OR purpose = 'index' AND version = ANY ($3::integer[]))
-    FOR KEY SHARE
-) AS held;
-
 -- name: insert_address
 -- No ON CONFLICT: a taken address must fail the whole transaction.
 INSERT INTO address_index (account_id, index_version, hmac, member_id)

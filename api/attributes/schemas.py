@@ -34,7 +34,7 @@ Choices = Annotated[list[Choice], Field(max_length=MAX_CHOICES)]
 
 
 class NewAttribute(Body):
-    """A definition. Name and type never change; the protection until the first member has a value."""
+    """A definition. Name and type never change."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -60,7 +60,7 @@ class AttributeChange(Body):
 
 
 class AttributeShown(Answer):
-    """An attribute. `used`: some member has or had a value of it."""
+    """An attribute. `used`: a member had a value of it; `resealing`: its new protection is not yet everyone's."""
 
     id: AttributeId
     name: str
@@ -71,6 +71,7 @@ class AttributeShown(Answer):
     required: bool
     ask_at_signup: bool
     used: bool
+    resealing: bool
 
 
 def stored(choices: list[Choice]) -> list[StoredChoice]:
@@ -90,4 +91,5 @@ def shown(attribute: Attribute) -> AttributeShown:
         required=attribute.required,
         ask_at_signup=attribute.ask_at_signup,
         used=attribute.used,
+        resealing=attribute.resealing is not None,
     )

@@ -20,6 +20,7 @@ from members.attribute import Definitions
 from members.attributes import mark_used
 from members.connection import Lent
 from members.facets import groups_of, make_facets
+from members.fence import hold_keys
 from members.imports.columns import Reject, Row
 from members.imports.options import Mode
 from members.keyring import AddressHashes, Ring
@@ -27,7 +28,6 @@ from members.member import RANDOM_BYTES, NewRows, new_rows
 from members.profile import Profile, same_values, seal, unseal, unwrap_member_key
 from members.sealing import NONCE_BYTES
 from members.vault import UNREADABLE
-from members.writing import hold_keys
 
 SQL = sql.load(__package__ or "", "merge.sql")
 
@@ -40,6 +40,7 @@ class Changed(NamedTuple):
 
     member_id: UUID
     revision: int
+    generation: int
     sealed: bytes
     facets: str
 
@@ -177,12 +178,13 @@ class Merge:
         sealed = seal(
             Profile(address, values),
             key=key,
-            ring_version=self.ring.primary_seal,
+            ring_version=version,
             account_id=account,
             member_id=member,
             nonce=self.random(NONCE_BYTES),
         )
-        decision.changed.append(Changed(decision_of, existing["revision"], sealed, orjson.dumps(facets).decode()))
+        revision, generation = existing["revision"], existing["generation"]
+        decision.changed.append(Changed(decision_of, revision, generation, sealed, orjson.dumps(facets).decode()))
         decision.names.update(row.values)
         return True
 
@@ -193,7 +195,7 @@ class Merge:
 
         `rejects`: its sealed block of the reject file, or empty. Raises Superseded if the import was moved on by
         another worker, Moved if a member was changed meanwhile, UniqueViolationError if one was created meanwhile,
-        StaleRevision if an attribute was changed.
+        Overtaken if keys or attributes were changed.
         """
         account_id, new = self.ring.account_id, decision.new
         now = await connection.fetchval(
@@ -208,9 +210,9 @@ class Merge:
         )
         if now is None:
             raise Superseded("Another worker moved this import on")
-        if new or decision.changed:
-            await hold_keys(connection, self.ring)
-            await self._mark_used(connection, decision.names)
+        # Also where nothing is sealed: what old keys decided, such as that a member can't be opened, may be wrong.
+        await hold_keys(connection, self.ring)
+        await self._mark_used(connection, decision.names)
         if rejects:
             await connection.execute(SQL["add_rejects"], self.import_id, rows_done + 1, rejects)
         if decision.met:
@@ -240,6 +242,7 @@ class Merge:
             [row.wrapped for row in new],
             *(list(column) for column in zip(*hashed, strict=True)),
             self.ring.primary_seal,
+            self.ring.generation,
         )
 
     async def _mark_used(self, connection: Lent, names: set[str]) -> None:

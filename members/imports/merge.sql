@@ -1,6 +1,6 @@
 -- name: existing
 -- LATERAL with OFFSET 0 holds the planner to index probes: left to itself it hashes the whole index for each batch.
-SELECT t.ord, m.member_id, m.import_id, m.revision, m.sealed, m.facets, k.ring_version, k.wrapped, s.seen
+SELECT t.ord, m.member_id, m.import_id, m.revision, m.generation, m.sealed, m.facets, k.ring_version, k.wrapped, s.seen
 FROM unnest($2::integer[], $3::integer[], $4::bytea[]) AS t (ord, index_version, hmac)
 CROSS JOIN LATERAL (SELECT a.member_id FROM address_index a
                     WHERE a.account_id = $1 AND a.index_version = t.index_version AND a.hmac = t.hmac OFFSET 0) AS a
@@ -26,12 +26,13 @@ WHERE import_id = $1 AND rows_done = $2 AND state = 'running'
 RETURNING app.now();
 
 -- name: update_members
--- Returns what was updated: fewer than asked means that someone else changed a member since it was read.
+-- Returns what was updated: fewer than asked means that someone else changed or re-sealed a member since it was read.
 UPDATE member m
-SET sealed = t.sealed, facets = t.facets, revision = m.revision + 1, updated_at = $6
-FROM unnest($2::uuid[], $3::integer[], $4::bytea[], $5::text[]) AS u (member_id, revision, sealed, facets_text)
+SET sealed = t.sealed, facets = t.facets, revision = m.revision + 1, updated_at = $7
+FROM unnest($2::uuid[], $3::integer[], $4::integer[], $5::bytea[], $6::text[])
+    AS u (member_id, revision, generation, sealed, facets_text)
 CROSS JOIN LATERAL (SELECT u.sealed, u.facets_text::jsonb AS facets) AS t
-WHERE m.account_id = $1 AND m.member_id = u.member_id AND m.revision = u.revision;
+WHERE m.account_id = $1 AND m.member_id = u.member_id AND m.revision = u.revision AND m.generation = u.generation;
 
 -- name: see
 INSERT INTO import_seen (import_id, member_id) SELECT $1, unnest($2::uuid[]);
@@ -49,8 +50,8 @@ WITH s AS MATERIALIZED (
         AS t (member_id, sealed, facets, tag, suppression_hash, wrapped)
 ), members AS (
     INSERT INTO member (account_id, member_id, status, sealed, facets, tag, suppression_hash, import_id, created_at,
-                        updated_at)
-    SELECT $1, member_id, 'active', sealed, facets::jsonb, tag, suppression_hash, $2, $3, $3 FROM s
+                        updated_at, generation)
+    SELECT $1, member_id, 'active', sealed, facets::jsonb, tag, suppression_hash, $2, $3, $3, $16 FROM s
 ), member_keys AS (
     INSERT INTO keys.member_key (account_id, member_id, ring_version, wrapped) SELECT $1, member_id, $15, wrapped FROM s
 ), addresses AS (

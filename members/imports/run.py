@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core import logs, sql
 from core.clock import Clock
-from core.errors import InvalidInput, NotFound, StaleRevision, Superseded, Tampered
+from core.errors import InvalidInput, NotFound, Superseded, Tampered
 from members.attribute import Definitions
 from members.attributes import load_definitions
+from members.errors import Overtaken
 from members.imports.columns import EMAIL, Reject, Row, RowReader, resolve
 from members.imports.file import SealedFile, open_key, seal_block
 from members.imports.merge import Decision, Merge, Moved, Standing
@@ -28,7 +29,7 @@ from members.imports.options import Options, read_options
 from members.imports.reading import Found, batches, examine, header
 from members.imports.records import Record
 from members.imports.rejects import header_block, reject_block
-from members.keyring import KeyRings
+from members.keyring import KeyRings, Ring
 from members.sealing import NONCE_BYTES
 
 SQL = sql.load(__package__ or "", "run.sql")
@@ -106,6 +107,7 @@ class _Run:
         if not kept:
             await self._note(found, titles)
         while True:
+            ring = await self.rings.reload(self.account_id)
             definitions = await load_definitions(self.pool, self.account_id)
             gone = set(columns.values()) - {EMAIL} - definitions.keys()
             if gone:
@@ -115,9 +117,9 @@ class _Run:
             if rows_done is None:
                 raise Superseded("Another worker ended this import")
             try:
-                rows_done = await self._merge(found, reader, definitions, len(titles), rows_done)
-            except StaleRevision:
-                # An attribute got another protection since the definitions were read: go on with the new ones.
+                rows_done = await self._merge(found, reader, ring, definitions, len(titles), rows_done)
+            except Overtaken:
+                # Keys or attributes were changed since they were read: go on by the new ones.
                 continue
             break
         if await self.pool.fetchval(SQL["finish"], self.import_id, rows_done) is None:
@@ -130,12 +132,12 @@ class _Run:
             await connection.execute(SQL["add_header"], self.import_id, sealed)
 
     async def _merge(
-        self, found: Found, reader: RowReader, definitions: Definitions, width: int, rows_done: int
+        self, found: Found, reader: RowReader, ring: Ring, definitions: Definitions, width: int, rows_done: int
     ) -> int:
         """Merge from `rows_done` to the end; return the rows done then."""
         merge = Merge(
             import_id=self.import_id,
-            ring=await self.rings.reload(self.account_id),
+            ring=ring,
             definitions=definitions,
             mode=self.options.mode,
             groups=frozenset(self.options.groups),

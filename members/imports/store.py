@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from core import sql
 from core.errors import Conflict, Fault, InvalidInput, NotFound, TooLarge
 from members.attributes import load_definitions
+from members.fence import hold_keys, unless_overtaken
 from members.groups import check_groups
 from members.imports.columns import check_mapping
 from members.imports.file import MAX_BLOCK, SealedFile, key_aad, open_key, seal_block
@@ -70,13 +71,16 @@ class ImportStore:
         self._max_bytes = max_bytes
         self._random = random
 
+    @unless_overtaken
     async def begin(self, account_id: UUID) -> UUID:
         """Open an import in state `uploading` under a key of its own; return its id."""
         import_id = self._new_id()
         ring = await self._rings.ring(account_id)
         version, cipher = ring.primary_seal, ring.sealing[ring.primary_seal]
         wrapped = wrap(cipher, self._random(KEY_BYTES), key_aad(account_id, import_id), self._random(NONCE_BYTES))
-        await self._pool.execute(SQL["begin"], import_id, account_id, version, wrapped)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold_keys(connection, ring)
+            await connection.execute(SQL["begin"], import_id, account_id, version, wrapped)
         return import_id
 
     async def add_block(self, account_id: UUID, import_id: UUID, no: int, content: bytes) -> None:

@@ -59,7 +59,7 @@ async def test_names_are_taken_once(store: AttributeStore, account: UUID, new_id
     assert (await store.define(new_id(), "plan", "number")).type == "number"
 
 
-async def test_a_protection_changes_until_the_first_value(
+async def test_a_protection_changes_at_any_time(
     store: AttributeStore, account: UUID, vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource
 ) -> None:
     plan = await store.define(account, "plan", "text")
@@ -67,9 +67,11 @@ async def test_a_protection_changes_until_the_first_value(
     with pytest.raises(StaleRevision):
         await store.change(account, plan.attribute_id, 1, required=True)
     await MemberStore(vault, rings, new_id).create(account, "taro@example.jp", {"plan": "gold"})
-    with pytest.raises(AttributeInUse):
-        await store.change(account, plan.attribute_id, 2, protection="sealed")
-    assert (await store.change(account, plan.attribute_id, 2, label={"ja": "プラン"})).label == {"ja": "プラン"}
+    assert plan.resealing is None
+    plan = await store.change(account, plan.attribute_id, 2, protection="sealed")
+    assert (plan.protection, plan.resealing) == ("sealed", 3)
+    plan = await store.change(account, plan.attribute_id, 3, label={"ja": "プラン"})
+    assert (plan.label, plan.resealing) == ({"ja": "プラン"}, 3)
 
 
 async def test_choices_of_a_used_attribute_are_only_added_to(
