@@ -17,7 +17,7 @@ from core import logs
 from deploy.dsns import Dsns
 from deploy.postgres import EmbeddedPostgres, create_databases
 from deploy.process import collect_seldom
-from tests.benchmarks import delivery, import_, starts, tracking, vast
+from tests.benchmarks import delivery, import_, rotation, starts, tracking, vast
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
 
@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "delivery": delivery.measure,
     "starts": starts.measure,
     "import": lambda: _on_databases(lambda dsns: import_.measure(dsns, IMPORT_ROWS)),
+    "rotation": lambda: _on_databases(rotation.measure),
     "tracking": lambda: _on_databases(tracking.measure),
 }
 AT_LENGTH: dict[str, Callable[[], Awaitable[list[Figure]]]] = {

@@ -1,0 +1,192 @@
+"""Runs the re-sealing of one account: batch by batch over all members that lag behind, pass by pass until none does.
+
+Failure model. A batch commits whole: members, keys, indexes, and how far the run has come, behind the fence and by
+compare-and-set, so that killed at any moment it goes on from the last batch. A member that someone else changes or
+holds at that moment is passed over and met again in the next pass: its change is never undone, an erased one never
+comes back. A member that can't be opened stays as it is and is counted. When keys change in the midst the run goes on
+towards the new ones. Two workers on one account take turns: of each batch one is dropped.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+from prometheus_client import Counter
+
+from core import logs, sql
+from core.errors import Superseded, Tampered
+from members.attributes import load_definitions
+from members.errors import Overtaken
+from members.fence import hold_keys
+from members.keyring import KeyRings
+from members.resealing.imports import rewrap_imports
+from members.resealing.renewal import RANDOM_BYTES, Indexed, Renewal, Renewed
+
+SQL = sql.load(__package__ or "", "run.sql")
+
+log = logs.get()
+
+BATCH = 4000
+"""Members a batch: a megabyte or two in memory, a fraction of a second during which keys can't change."""
+
+RESEALED = Counter("todoku_members_resealed", "Members met by re-sealing", ["outcome"])
+
+PAUSE = 0.05
+"""Seconds between two passes: whoever holds a member may be done by then."""
+
+_FIRST_GENERATION = 1
+_START = UUID(int=0)
+_SLICE = 64
+
+
+async def reseal(pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, alive: Callable[[], bool]) -> None:
+    """Bring every member of the account over to its present keys and protections.
+
+    `alive` is asked between batches: when false, Superseded is raised and the rest is another worker's. Raises what the
+    database raises while it is away: run it again then.
+    """
+    while True:
+        try:
+            if await (await _Run.begin(pool, rings, account_id, alive)).through():
+                return
+        except Overtaken:
+            # Keys or protections changed in the midst, or another worker was faster: go on from where things are.
+            if not alive():
+                raise Superseded("The lease of this worker was lost") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Members brought over and not yet written: from the first to the last of them, `unreadable` left out."""
+
+    after: UUID
+    last: UUID
+    renewed: Sequence[Renewed]
+    indexed: Sequence[Indexed]
+    unreadable: int
+
+
+class _Run:
+    """One pass over those whose generation is before `needed`; `full`: some of them must be read."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        rings: KeyRings,
+        renewal: Renewal,
+        needed: int,
+        after: UUID,
+        alive: Callable[[], bool],
+        *,
+        full: bool,
+    ) -> None:
+        self._pool = pool
+        self._rings = rings
+        self._renewal = renewal
+        self._account_id = renewal.ring.account_id
+        self._goal = renewal.ring.generation
+        self._needed = needed
+        self._after = after
+        self._alive = alive
+        self._full = full
+
+    @classmethod
+    async def begin(cls, pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, alive: Callable[[], bool]) -> "_Run":
+        """Read the newest keys, then the definitions: behind the fence these two fit."""
+        ring = await rings.reload(account_id)
+        definitions = await load_definitions(pool, account_id)
+        reread_before = max(ring.index_since, await pool.fetchval(SQL["protections_since"], account_id))
+        needed = max(ring.seal_since, reread_before)
+        after = await pool.fetchval(SQL["begin"], account_id, ring.generation, _START, needed)
+        full = reread_before > _FIRST_GENERATION and await pool.fetchval(SQL["any_before"], account_id, reread_before)
+        return cls(pool, rings, Renewal(ring, definitions, reread_before), needed, after, alive, full=full)
+
+    async def through(self) -> bool:
+        """Make the pass; return whether nobody lags behind any more."""
+        await rewrap_imports(self._pool, self._renewal.ring, self._rings.random)
+        writing: asyncio.Task[None] | None = None
+        reading = asyncio.create_task(self._read(self._after))
+        try:
+            while rows := await reading:
+                if not self._alive():
+                    raise Superseded("The lease of this worker was lost")
+                # While this batch is brought over the next one is read and the one before is written.
+                reading = asyncio.create_task(self._read(rows[-1]["member_id"]))
+                batch = await self._renew(self._after, rows)
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._write(batch))
+                self._after = batch.last
+            if writing is not None:
+                await writing
+        finally:
+            tasks = [task for task in (reading, writing) if task is not None and not task.done()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return await self._finish()
+
+    async def _read(self, after: UUID) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await self._pool.fetch(
+            SQL["batch"], self._account_id, after, self._needed, BATCH, self._full
+        )
+        return rows
+
+    async def _renew(self, after: UUID, rows: Sequence[asyncpg.Record]) -> _Batch:
+        renewed: list[Renewed] = []
+        indexed: list[Indexed] = []
+        random = memoryview(self._rings.random(RANDOM_BYTES * len(rows)))
+        for place, row in enumerate(rows):
+            if not place % _SLICE:
+                await asyncio.sleep(0)
+            start = place * RANDOM_BYTES
+            try:
+                member, addresses = self._renewal.renew(row, bytes(random[start : start + RANDOM_BYTES]))
+            except Tampered:
+                continue
+            renewed.append(member)
+            indexed += addresses
+        return _Batch(after, rows[-1]["member_id"], renewed, indexed, len(rows) - len(renewed))
+
+    async def _write(self, batch: _Batch) -> None:
+        first = batch.renewed[0].member_id if batch.renewed else batch.last
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold_keys(connection, self._renewal.ring)
+            written: int = await connection.fetchval(
+                SQL["write"],
+                self._account_id,
+                first,
+                batch.last,
+                self._goal,
+                *_columns(batch.renewed, len(Renewed._fields)),
+                *_columns(batch.indexed, len(Indexed._fields)),
+            )
+            moved = await connection.fetchval(
+                SQL["advance"], self._account_id, self._goal, batch.after, batch.last, written, batch.unreadable
+            )
+            if not moved:
+                raise Overtaken("Another worker moved this re-sealing on")
+        RESEALED.labels("resealed").inc(written)
+        RESEALED.labels("unreadable").inc(batch.unreadable)
+        RESEALED.labels("passed_over").inc(len(batch.renewed) - written)
+
+    async def _finish(self) -> bool:
+        """Close the run, or begin its next pass while others than the unreadable lag; return whether it is closed."""
+        lagging = await self._pool.fetchval(SQL["lagging"], self._account_id, self._needed)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await hold_keys(connection, self._renewal.ring)
+            unreadable = await connection.fetchval(SQL["finish"], self._account_id, self._goal, self._after, lagging)
+            if unreadable is not None:
+                await connection.execute(SQL["trust_protections"], self._account_id, self._goal)
+                log.info("resealed", account=str(self._account_id), generation=self._goal, unreadable=unreadable)
+                return True
+            if not await connection.fetchval(SQL["next_pass"], self._account_id, self._goal, self._after, _START):
+                raise Overtaken("Another worker moved this re-sealing on")
+        await asyncio.sleep(PAUSE)
+        return False
+
+
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

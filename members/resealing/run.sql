@@ -1,0 +1,86 @@
+-- name: begin
+-- A run that was broken off is gone on with; where keys changed since, from where it is: who lags is met in a later pass.
+-- $4: whoever is of an earlier generation lags. It may be long past, where only what nobody has was changed since.
+INSERT INTO reseal AS r (account_id, goal, state, after, total)
+VALUES ($1, $2, 'running', $3, (SELECT count(*) FROM member WHERE account_id = $1 AND generation < $4))
+ON CONFLICT (account_id) DO UPDATE
+SET goal = excluded.goal, state = 'running', finished_at = NULL,
+    pass = CASE WHEN r.state = 'done' THEN 1 ELSE r.pass END,
+    after = CASE WHEN r.state = 'done' THEN excluded.after ELSE r.after END,
+    done = CASE WHEN r.state = 'done' THEN 0 ELSE r.done END,
+    total = CASE WHEN r.state = 'done' THEN excluded.total ELSE r.done + excluded.total END,
+    unreadable = CASE WHEN r.state = 'done' THEN 0 ELSE r.unreadable END,
+    started_at = CASE WHEN r.state = 'done' THEN app.now() ELSE r.started_at END
+RETURNING after;
+
+-- name: protections_since
+-- Of removed attributes too: what they have left in the open must go.
+SELECT coalesce(max(resealing), 0) FROM attribute WHERE account_id = $1;
+
+-- name: any_before
+-- Whether profiles must be read at all: found at the first member that says so, or after a walk over all.
+SELECT EXISTS (SELECT FROM member WHERE account_id = $1 AND generation < $2);
+
+-- name: batch
+-- Walks the primary keys of both tables. LEFT JOIN: a member whose key is gone is unreadable, not overlooked.
+SELECT m.member_id, m.revision, m.generation, m.sealed, CASE WHEN $5 THEN m.facets END AS facets,
+       k.ring_version, k.wrapped
+FROM member m
+LEFT JOIN keys.member_key k ON k.account_id = m.account_id AND k.member_id = m.member_id
+WHERE m.account_id = $1 AND m.member_id > $2 AND m.generation < $3
+ORDER BY m.member_id
+LIMIT $4;
+
+-- name: write
+-- One statement over arrays. Rows are locked first, passing over those that others hold: so this never waits with rows
+-- in its hands, and no writer is ever the victim of a deadlock with it. What was changed since it was read, or is held,
+-- keeps its generation and is met again in the next pass. The rows of a batch stand in one range of the primary key.
+WITH u AS MATERIALIZED (
+    SELECT * FROM unnest($5::uuid[], $6::integer[], $7::integer[], $8::bytea[], $9::integer[], $10::bytea[], $11::text[])
+        AS t (member_id, revision, generation, sealed, ring_version, wrapped, facets)
+), held AS MATERIALIZED (
+    SELECT u.* FROM u JOIN member m USING (member_id)
+    WHERE m.account_id = $1 AND m.member_id BETWEEN $2 AND $3
+      AND m.revision = u.revision AND m.generation = u.generation
+    FOR NO KEY UPDATE OF m SKIP LOCKED
+), members AS (
+    UPDATE member m SET sealed = h.sealed, facets = coalesce(h.facets::jsonb, m.facets), generation = $4
+    FROM held h
+    WHERE m.account_id = $1 AND m.member_id = h.member_id AND m.member_id BETWEEN $2 AND $3
+), member_keys AS (
+    UPDATE keys.member_key k SET ring_version = h.ring_version, wrapped = h.wrapped
+    FROM held h
+    WHERE k.account_id = $1 AND k.member_id = h.member_id AND k.member_id BETWEEN $2 AND $3
+      AND k.ring_version <> h.ring_version
+), addresses AS (
+    INSERT INTO address_index (account_id, index_version, hmac, member_id)
+    SELECT $1, t.index_version, t.hmac, t.member_id
+    FROM unnest($12::uuid[], $13::integer[], $14::bytea[]) AS t (member_id, index_version, hmac)
+    JOIN held h USING (member_id)
+    ORDER BY t.index_version, t.hmac
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM held;
+
+-- name: advance
+-- The fence of a batch: of two workers on one account only one can move it on from `after`.
+UPDATE reseal SET after = $4, done = done + $5, unreadable = unreadable + $6
+WHERE account_id = $1 AND goal = $2 AND after = $3 AND state = 'running'
+RETURNING true;
+
+-- name: lagging
+SELECT count(*) FROM member WHERE account_id = $1 AND generation < $2;
+
+-- name: finish
+-- Only if nobody lags but those who could not be opened in this pass.
+UPDATE reseal SET state = 'done', finished_at = app.now(), total = done + unreadable
+WHERE account_id = $1 AND goal = $2 AND after = $3 AND state = 'running' AND unreadable >= $4
+RETURNING unreadable;
+
+-- name: next_pass
+UPDATE reseal SET pass = pass + 1, after = $4, unreadable = 0
+WHERE account_id = $1 AND goal = $2 AND after = $3 AND state = 'running'
+RETURNING true;
+
+-- name: trust_protections
+UPDATE attribute SET resealing = NULL WHERE account_id = $1 AND resealing <= $2;

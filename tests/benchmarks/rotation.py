@@ -1,0 +1,136 @@
+"""How fast members are brought over to new keys: `make bench ARGS=rotation`.
+
+An imported file of members, as in the benchmark of imports, is re-sealed after a new seal key and after a new index
+key, as the worker of the pool `jobs` does it: one process beside one Postgres. Compared with the bare cryptography of
+one member.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+import asyncpg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from core.clock import SystemClock
+from core.database import close_pool, open_pool
+from core.ids import IdSource
+from deploy.dsns import Dsns
+from members.accounts import open_account
+from members.attribute import Choice
+from members.attributes import AttributeStore
+from members.imports import ImportStore, run_import
+from members.imports.file import MAX_BLOCK
+from members.kek import Kek
+from members.keyring import KeyRings
+from members.resealing import load_progress, renewal, reseal
+from members.rotation import Purpose, Rotation
+from members.sealing import KEY_BYTES
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.import_ import MAPPING, make_file
+
+ROWS = 100_000
+_CITIES = ("tokyo", "osaka", "nagoya", "sapporo", "fukuoka")
+
+
+async def measure(dsns: Dsns, rows: int = ROWS) -> list[Figure]:
+    """Import `rows` into the fresh databases of `dsns`, rotate both keys; return the figures."""
+    new_id, kek = IdSource(SystemClock()), Kek(bytes(32))
+    pool = await open_pool(dsns.members, name="bench rotation", max_size=6)
+    try:
+        account_id = new_id()
+        await open_account(pool, kek, account_id, new_id)
+        attributes = AttributeStore(pool, new_id)
+        cities = [Choice(city, {}) for city in _CITIES]
+        await attributes.define(account_id, "city", "choice", protection="matchable", choices=cities)
+        await attributes.define(account_id, "age", "number", protection="open")
+        await attributes.define(account_id, "joined", "date")
+        rings, rotation = KeyRings(pool, kek), Rotation(pool, kek, os.urandom)
+        await _fill(pool, rings, account_id, new_id, rows)
+        figures: list[Figure] = []
+
+        def add(name: str, value: float, unit: str, conditions: str) -> None:
+            figures.append({"name": name, "value": round(value, 2), "unit": unit, "conditions": conditions})
+
+        purposes: tuple[Purpose, ...] = ("seal", "index", "seal")
+        for turn, purpose in enumerate(purposes):
+            await _rotate(pool, rings, rotation, account_id, purpose, f"{purpose}{'_again' * (turn > 1)}", add)
+        await _floor(pool, rings, account_id, add)
+        return figures
+    finally:
+        await close_pool(pool)
+
+
+async def _rotate(
+    pool: asyncpg.Pool,
+    rings: KeyRings,
+    rotation: Rotation,
+    account_id: UUID,
+    purpose: Purpose,
+    label: str,
+    add: Callable[[str, float, str, str], None],
+) -> None:
+    await rotation.add(account_id, purpose)
+    await rotation.promote(account_id, purpose)
+    before = await _updates(pool)
+    started, busy = time.perf_counter(), time.process_time()
+    await reseal(pool, rings, account_id, lambda: True)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - busy
+    progress = await load_progress(pool, account_id)
+    if progress is None:
+        raise RuntimeError("Nothing was re-sealed")
+    done = progress.done
+    after = await _updates(pool)
+    updated, hot = (after[name] - before[name] for name in ("updated", "hot"))
+    started = time.perf_counter()
+    await rotation.retire(account_id, purpose)
+    told = f"{done} members of 5 columns, {hot / max(1, updated):.0%} of the rows' updates in place"
+    add(f"{label}: members re-sealed a second", done / seconds, "members/s", told)
+    add(f"{label}: Python", cpu / done * 1e6, "us/member", "process time of the one worker")
+    add(f"{label}: wall", seconds / done * 1e6, "us/member", "")
+    add(f"{label}: retire", time.perf_counter() - started, "s", "the old version proven unneeded and destroyed")
+
+
+async def _floor(
+    pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, add: Callable[[str, float, str, str], None]
+) -> None:
+    """Measure what no re-sealing can do without: a key unwrapped and one wrapped, a profile opened and one sealed."""
+    ring = await rings.ring(account_id)
+    rows = await pool.fetch(
+        "SELECT m.*, k.ring_version, k.wrapped FROM member m JOIN keys.member_key k USING (account_id, member_id) "
+        "LIMIT 5000"
+    )
+    next_version = ring.primary_seal + 1
+    sealing = {**ring.sealing, next_version: AESGCM(bytes(KEY_BYTES))}
+    promoted = renewal.Renewal(replace(ring, sealing=sealing, primary_seal=next_version), {}, 0)
+    started = time.process_time()
+    for row in rows:
+        promoted.renew(row, bytes(renewal.RANDOM_BYTES))
+    seconds = time.process_time() - started
+    add(
+        "crypto",
+        seconds / len(rows) * 1e6,
+        "us/member",
+        "one key unwrapped, one wrapped, one profile opened, one sealed",
+    )
+
+
+async def _updates(pool: asyncpg.Pool) -> asyncpg.Record:
+    await pool.execute("SELECT pg_stat_force_next_flush()")
+    row = await pool.fetchrow(
+        "SELECT n_tup_upd AS updated, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'member'"
+    )
+    if row is None:
+        raise RuntimeError("There is no table of members")
+    return row
+
+
+async def _fill(pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, new_id: IdSource, rows: int) -> None:
+    store, content = ImportStore(pool, rings, new_id), make_file(rows)
+    import_id = await store.begin(account_id)
+    for no, start in enumerate(range(0, len(content), MAX_BLOCK)):
+        await store.add_block(account_id, import_id, no, content[start : start + MAX_BLOCK])
+    await store.submit(account_id, import_id, MAPPING, "bench")
+    await run_import(pool, rings, import_id, new_id, SystemClock(), lambda: True)
