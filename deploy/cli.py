@@ -14,6 +14,7 @@ from deploy.commands.api import api
 from deploy.commands.api_keys import api_keys
 from deploy.commands.demo import demo
 from deploy.commands.inspect import inspect
+from deploy.commands.keys import keys
 from deploy.commands.mailbox import mailbox
 from deploy.commands.migrate import migrate
 from deploy.commands.queue import queue
@@ -53,6 +54,7 @@ app.command("migrate", rich_help_panel=TASKS)(migrate)
 app.command("verify", rich_help_panel=TASKS)(verify)
 app.add_typer(accounts, name="accounts", rich_help_panel=TASKS)
 app.add_typer(api_keys, name="api-keys", rich_help_panel=TASKS)
+app.add_typer(keys, name="keys", rich_help_panel=TASKS)
 app.command("api", rich_help_panel=PROCESSES)(api)
 app.command("tracker", rich_help_panel=PROCESSES)(tracker)
 app.command("scheduler", rich_help_panel=PROCESSES)(scheduler)

@@ -27,6 +27,7 @@ from members.vault import Vault
 from scheduler.accounts import AccountStore
 from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
+from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
 from tracking.reports import ReportStore
 
@@ -47,7 +48,7 @@ async def serve(this: Process) -> None:
 
 def _services(this: Process, opened: Opened) -> Services:
     main, members, rings = opened.main, opened.members, opened.rings
-    attributes = AttributeStore(members, this.new_id)
+    attributes = AttributeStore(members, this.new_id, ResealJobs(main, this.new_id).due_after)
     audiences = AudienceSource(members, rings)
     return Services(
         clock=this.clock,

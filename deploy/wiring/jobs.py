@@ -1,10 +1,11 @@
-"""The process of a worker of the pool `jobs`: audiences and imports."""
+"""The process of a worker of the pool `jobs`: audiences, imports, re-sealing."""
 
 from delivery.lease import Lease
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.audience import AudienceSource
 from members.imports import run_import
+from members.resealing import reseal
 from scheduler import jobs
 from scheduler.audience import AudienceCutter
 
@@ -31,8 +32,12 @@ def _handlers(this: Process, opened: Opened, lease: Lease) -> dict[str, jobs.Han
     async def bring_in(job: jobs.Job) -> None:
         await run_import(opened.members, opened.rings, job.subject_id, this.new_id, this.clock, lease.alive)
 
+    async def bring_over(job: jobs.Job) -> None:
+        await reseal(opened.members, opened.rings, job.account_id, lease.alive)
+
     return {
         "import": bring_in,
+        "reseal": bring_over,
         "audience_slice": AudienceCutter(
             opened.main,
             AudienceSource(opened.members, opened.rings),

@@ -8,6 +8,7 @@ import asyncpg
 
 from deploy import databases
 from deploy.process import Process
+from members.holders import Holder
 from members.kek import Kek
 from members.keyring import KeyRings
 
@@ -26,10 +27,20 @@ class Opened:
 async def open_all(
     this: Process, name: str, *, main_size: int, members_size: int, plan_once: bool = False
 ) -> AsyncIterator[Opened]:
-    """Open both databases for the block; ConfigurationError if the KEK or a DSN can't be had."""
+    """Open both databases for the block, as a holder of keys; ConfigurationError if the KEK or a DSN can't be had."""
     kek = Kek.load(this.settings.kek_path)
     async with (
         databases.pool(this.settings, "main", process=name, size=main_size, plan_once=plan_once) as main,
         databases.pool(this.settings, "members", process=name, size=members_size, plan_once=plan_once) as members,
     ):
-        yield Opened(main, members, kek, KeyRings(members, kek))
+        holder = Holder(
+            members,
+            this.clock,
+            holder=this.new_id(),
+            kind=name.rstrip(" 0123456789"),
+            seconds=this.settings.key_lease,
+            beat=this.settings.key_beat,
+        )
+        rings = KeyRings(members, kek, current=holder.current)
+        async with holder.kept(rings):
+            yield Opened(main, members, kek, rings)

@@ -39,6 +39,7 @@ from members.vault import Vault
 from scheduler.accounts import AccountStore
 from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
+from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
 from tracking.reports import ReportStore
 
@@ -50,7 +51,7 @@ def kek() -> Kek:
 
 @pytest.fixture
 def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, new_id: IdSource) -> Services:
-    attributes = AttributeStore(vault, new_id)
+    attributes = AttributeStore(vault, new_id, ResealJobs(main, new_id).due_after)
     rings = KeyRings(vault, kek)
     audiences = AudienceSource(vault, rings)
     return Services(
