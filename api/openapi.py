@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from api import idempotency, problems
 from api.route import permission_of
 from api.scopes import SCOPES
+from api.segments import rule
 
 TITLE = "Todoku"
 VERSION = "1"
@@ -24,6 +25,7 @@ def describe(app: FastAPI, routes: list[APIRoute]) -> dict[str, Any]:
     """Return the OpenAPI document; it is made once and kept."""
     if app.openapi_schema is None:
         document = get_openapi(title=TITLE, version=VERSION, description=DESCRIPTION, routes=app.routes)
+        document = _with_references(document)
         _add_components(document)
         for route in routes:
             for method in route.methods or ():
@@ -50,6 +52,17 @@ def _complete(operation: dict[str, Any], method: str, route: APIRoute) -> None:
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
 
 
+def _with_references(part: Any) -> Any:
+    """Turn `{"x-component": name}` into a reference: pydantic knows no component that it has not made itself."""
+    if isinstance(part, list):
+        return [_with_references(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "x-component" in part:
+        return {"$ref": f"#/components/schemas/{part['x-component']}"}
+    return {key: _with_references(value) for key, value in part.items()}
+
+
 def _add_components(document: dict[str, Any]) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
@@ -58,6 +71,7 @@ def _add_components(document: dict[str, Any]) -> None:
     problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
+    schemas[rule.NAME] = dict(rule.SCHEMA)
     components["responses"] = {
         "Problem": {
             "description": "What went wrong, with every fault at once",

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from api.idempotency import IdempotencyStore
-from api.imports.jobs import ImportJobs
+from api.jobs import VaultJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
 from core.audit import AuditLog
@@ -18,9 +18,11 @@ from delivery.attachments import AttachmentStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from members.attributes import AttributeStore
+from members.audience import AudienceSource
 from members.groups import GroupStore
 from members.imports.store import ImportStore
 from members.members import MemberStore
+from members.previews import PreviewStore
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
@@ -46,8 +48,10 @@ class Services:
     stops: StopStore
     groups: GroupStore
     imports: ImportStore
-    jobs: ImportJobs
+    jobs: VaultJobs
+    audiences: AudienceSource
     segments: SegmentStore
+    previews: PreviewStore
     suppressions: SuppressionStore
     senders: SenderStore
     attachments: AttachmentStore

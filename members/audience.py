@@ -2,36 +2,46 @@
 
 Sendable is who is `active` and not suppressed. Everyone else who meets the rules is counted by reason: `unsubscribed`,
 `unconfirmed`, `bounced`, `complained`, `erased`, `manual`.
+
+Rules that facets answer are one statement over all members; others are decided range by range
+(members/audience_range.py).
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from core import ids, sql
-from core.errors import Fault, InvalidInput, NotFound
+from core import sql
 from members.attributes import load_definitions
-from members.groups import KIND as GROUP
-from members.jsonpath import compile_rule
+from members.audience_range import AudienceRange, RangeDecider, prepare
+from members.connection import Connection, Lent
+from members.engagement import Engagement, Sink
 from members.keyring import KeyRings
-from members.rules import AnyOf, InGroup, Not, Rule, read_rule
+from members.rules.hiding import hide_values, show_values
+from members.rules.plan import Plan, plan
+from members.rules.reading import Vocabulary, campaigns_in, read_rule
+from members.rules.tree import Rule
+from members.rules.writing import write_rule
+from members.wanted import check_wanted, read_wanted
 
 SQL = sql.load(__package__ or "", "audience.sql")
-
-SEGMENT = "seg"
-MAX_NAMED = 100
-
-Sink = Callable[[bytes], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A compiled audience of one account: a jsonpath over facets, or None for all members."""
+    """An audience of one account as it was resolved at a moment: whatever its segments become, it stays what it is.
 
-    path: str | None
+    `rule` is JSON that names no segment, with the values of attributes hidden that are not open; None: all members.
+    """
+
+    rule: Mapping[str, Any] | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +63,43 @@ class SliceEnd:
 
 
 class AudienceSource:
-    """Audiences of any account. Rules on matchable attributes need the account's ring."""
+    """Audiences of any account. Matchable and sealed attributes need the account's ring."""
 
-    def __init__(self, pool: asyncpg.Pool, rings: KeyRings) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        rings: KeyRings,
+        engagement: Engagement,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         self._pool = pool
         self._rings = rings
+        self._engagement = engagement
+        self._random = random
+        self._ranges = RangeDecider(rings, engagement)
 
     async def resolve(self, account_id: UUID, wanted: Mapping[str, Any]) -> Audience:
-        """Compile `{"all": true}` or `{"segments": […], "groups": […], "exclude": {"segments": […], "groups": […]}}`.
+        """Read what a campaign asks for (members/wanted.py) as of now; raise InvalidInput with all faults."""
+        check_wanted(wanted)
+        known = await self.vocabulary(account_id, ())
+        return await self._resolved(account_id, read_wanted(wanted, known), known)
 
-        Whoever is in any of the named and in none of the excluded. Ids are shown ones (`seg_…`, `grp_…`). Raises
-        InvalidInput with all faults, SealedAttribute for a rule on a sealed attribute.
-        """
-        _check_shape(wanted)
-        exclude = wanted.get("exclude") or {}
-        included = [] if wanted.get("all") else await self._rules(account_id, wanted, "")
-        excluded = await self._rules(account_id, exclude, "/exclude")
-        if not wanted.get("all") and not included:
-            raise InvalidInput("The audience is empty", [Fault("", "empty-audience", "Name segments, groups or all")])
-        return await self.compile(account_id, included, excluded)
+    async def of_rule(self, account_id: UUID, rule: object, pointer: str = "") -> Audience:
+        """Read a rule's JSON as of now; raise InvalidInput with faults from `pointer` on."""
+        known = await self.vocabulary(account_id, rule)
+        return await self._resolved(account_id, read_rule(rule, known, pointer), known)
 
-    async def compile(self, account_id: UUID, included: Sequence[Rule], excluded: Sequence[Rule] = ()) -> Audience:
-        """Return the audience of all who meet any of `included` (empty: everyone) and none of `excluded`."""
+    async def vocabulary(self, account_id: UUID, rule: object, connection: "Connection | None" = None) -> Vocabulary:
+        """Return what a rule of the account may name; of campaigns, those that `rule` or a segment does name."""
+        source = connection or self._pool
+        definitions = await load_definitions(source, account_id)
         ring = await self._rings.ring(account_id)
-        parts = []
-        if included:
-            parts.append(compile_rule(AnyOf(tuple(included)), ring))
-        if excluded:
-            parts.append(compile_rule(Not(AnyOf(tuple(excluded))), ring))
-        return Audience(" && ".join(parts) or None)
+        stored = await source.fetch(SQL["segments"], account_id)
+        segments = {row["segment_id"]: show_values(row["rule"], ring) for row in stored}
+        groups = {row["group_id"] for row in await source.fetch(SQL["groups"], account_id)}
+        named = campaigns_in([rule, *segments.values()])
+        campaigns = await self._engagement.campaigns(account_id, named) if named else set()
+        return Vocabulary(definitions, groups, frozenset(), campaigns, segments)
 
     async def upper(self, account_id: UUID) -> UUID | None:
         """Return the newest member's id, where a snapshot ends; None if the account has no members."""
@@ -91,96 +109,83 @@ class AudienceSource:
     async def slice(
         self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID, limit: int, sink: Sink
     ) -> SliceEnd:
-        """Write the next slice to `sink`: `limit` matching members after `after` and up to `upper`, by id.
+        """Write the next slice of members after `after` and up to `upper` to `sink`, by id.
 
         `sink` gets Postgres' binary COPY format (whole stream, header and trailer included) with rows
-        (member_id uuid, tag bigint), sendable members only. Both statements see one snapshot.
+        (member_id uuid, tag bigint), sendable members only. A slice holds `limit` who meet the rules; where the rules
+        ask more than facets, whoever meets them of the next `limit` members. All of it sees one snapshot.
         """
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            found = await connection.fetch(SQL["slice_end"], account_id, audience.path, after, upper, limit)
-            count = _count(found)
-            last: UUID | None = found[0]["last"] if found else None
+        async with self._reading() as connection:
+            planned = await self._plan(connection, account_id, audience)
+            if planned.sets:
+                found = await self._ranges.decide(connection, account_id, planned, after, upper, limit)
+                count = count_of(await found.totals())
+                await found.copy(sink)
+                return SliceEnd(count.sendable, found.end if found.end < upper else None, count.left_out)
+            rows = await connection.fetch(SQL["slice_end"], account_id, planned.path, after, upper, limit)
+            count = count_of({row["reason"]: row["total"] for row in rows})
+            last: UUID | None = rows[0]["last"] if rows else None
             end = upper if last is None else last
             await connection.copy_from_query(
-                SQL["slice"], account_id, audience.path, after, end, output=sink, format="binary"
+                SQL["slice"], account_id, planned.path, after, end, output=sink, format="binary"
             )
         return SliceEnd(count.sendable, last if count.matching == limit and last != upper else None, count.left_out)
 
-    async def count(self, account_id: UUID, audience: Audience) -> Count:
-        """Count an audience as a snapshot now would."""
-        return _count(await self._pool.fetch(SQL["slice_end"], account_id, audience.path, None, None, None))
+    @asynccontextmanager
+    async def decided(
+        self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID, limit: int
+    ) -> AsyncIterator[AudienceRange]:
+        """Decide the next `limit` members after `after` and up to `upper`, to be read within the block."""
+        async with self._reading() as connection:
+            planned = await self._plan(connection, account_id, audience)
+            yield await self._ranges.decide(connection, account_id, planned, after, upper, limit)
 
-    async def samples(self, account_id: UUID, audience: Audience, limit: int) -> list[UUID]:
-        """Return the ids of a few sendable members, oldest first."""
-        return [row["member_id"] for row in await self._pool.fetch(SQL["samples"], account_id, audience.path, limit)]
+    async def at_once(self, account_id: UUID, audience: Audience, samples: int) -> tuple[Count, list[UUID]] | None:
+        """Count an audience and name the first who can be sent to, as a snapshot now would, if facets tell all."""
+        async with self._reading() as connection:
+            planned = await self._plan(connection, account_id, audience)
+            if planned.sets:
+                return None
+            rows = await connection.fetch(SQL["count"], account_id, planned.path)
+            first = await connection.fetch(SQL["samples"], account_id, planned.path, samples)
+        return count_of({row["reason"]: row["total"] for row in rows}), [row["member_id"] for row in first]
 
-    async def read(self, account_id: UUID, rule: object, pointer: str = "") -> Rule:
-        """Read a rule's JSON against the account's attributes and groups; raises as `read_rule`."""
-        definitions = await load_definitions(self._pool, account_id)
-        groups = {row["group_id"] for row in await self._pool.fetch(SQL["groups"], account_id)}
-        return read_rule(rule, definitions, groups, pointer)
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[Lent]:
+        """Lend a connection that sees one snapshot: a protection that changes meanwhile changes nothing in it."""
+        async with self._pool.acquire() as connection:
+            await prepare(connection)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield connection
 
-    async def _rules(self, account_id: UUID, named: Mapping[str, Any], pointer: str) -> list[Rule]:
-        faults = []
-        groups = {row["group_id"] for row in await self._pool.fetch(SQL["groups"], account_id)}
-        rules: list[Rule] = []
-        for number, text in enumerate(named.get("groups") or ()):
-            group_id = _decoded(GROUP, text)
-            if group_id in groups and group_id is not None:
-                rules.append(InGroup(group_id))
-            else:
-                faults.append(Fault(f"{pointer}/groups/{number}", "unknown-group", "The account has no such group"))
-        segment_ids = [_decoded(SEGMENT, text) for text in named.get("segments") or ()]
-        wanted = [segment_id for segment_id in segment_ids if segment_id is not None]
-        stored = {row["segment_id"]: row["rule"] for row in await self._pool.fetch(SQL["segments"], account_id, wanted)}
-        for number, segment_id in enumerate(segment_ids):
-            place = f"{pointer}/segments/{number}"
-            if segment_id not in stored:
-                faults.append(Fault(place, "unknown-segment", "The account has no such segment"))
-                continue
-            rules.append(await self.read(account_id, stored[segment_id], place))
-        if faults:
-            raise InvalidInput("The audience names what is not there", faults)
-        return rules
+    async def _plan(self, connection: Lent, account_id: UUID, audience: Audience) -> Plan:
+        """Return how an audience is answered by the protections that its attributes have in this snapshot."""
+        ring = await self._rings.ring(account_id)
+        if audience.rule is None:
+            return plan(None, ring, audience.at)
+        known = Vocabulary(await load_definitions(connection, account_id), _ANYTHING, _ANYTHING, _ANYTHING)
+        return plan(read_rule(show_values(audience.rule, ring), known), ring, audience.at)
 
-
-def _check_shape(wanted: object) -> None:
-    faults = []
-    if not isinstance(wanted, Mapping) or not wanted.keys() <= {"all", "segments", "groups", "exclude"}:
-        faults.append(Fault("", "bad-audience", "An object with all, or segments and groups, and exclude"))
-    else:
-        exclude = wanted.get("exclude") or {}
-        if not isinstance(wanted.get("all", False), bool):
-            faults.append(Fault("/all", "bad-audience", "true or false"))
-        if not isinstance(exclude, Mapping) or not exclude.keys() <= {"segments", "groups"}:
-            faults.append(Fault("/exclude", "bad-audience", "An object with segments and groups"))
-            exclude = {}
-        if wanted.get("all") and (wanted.get("segments") or wanted.get("groups")):
-            faults.append(Fault("/all", "bad-audience", "All members, or some: not both"))
-        for pointer, named in (("", wanted), ("/exclude", exclude)):
-            for kind in ("segments", "groups"):
-                listed = named.get(kind) or []
-                if (
-                    not isinstance(listed, list)
-                    or len(listed) > MAX_NAMED
-                    or not all(isinstance(i, str) for i in listed)
-                ):
-                    faults.append(Fault(f"{pointer}/{kind}", "bad-audience", f"A list of at most {MAX_NAMED} ids"))
-    if faults:
-        raise InvalidInput("The audience can't be read", faults)
+    async def _resolved(self, account_id: UUID, rule: Rule | None, known: Vocabulary) -> Audience:
+        now: datetime = await self._pool.fetchval(SQL["now"])
+        if rule is None:
+            return Audience(None, now)
+        ring = await self._rings.ring(account_id)
+        return Audience(hide_values(write_rule(rule), known.definitions, ring, self._random), now)
 
 
-def _decoded(kind: str, text: str) -> UUID | None:
-    try:
-        return ids.decode(kind, text)
-    except NotFound:
-        return None
+class _Anything:
+    """Holds every id: whether it is there was asked when the audience was resolved."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
-def _count(rows: Sequence[asyncpg.Record]) -> Count:
-    totals = {row["reason"]: row["total"] for row in rows}
-    sendable = totals.pop(None, 0)
-    return Count(sendable + sum(totals.values()), sendable, totals)
+_ANYTHING = _Anything()
+
+
+def count_of(totals: Mapping[str | None, int]) -> Count:
+    """Return the count of totals by why members can't be sent to (None: they can)."""
+    left_out = {reason: total for reason, total in totals.items() if reason is not None}
+    sendable = totals.get(None, 0)
+    return Count(sendable + sum(left_out.values()), sendable, left_out)

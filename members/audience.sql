@@ -28,6 +28,14 @@ WHERE m.account_id = $1 AND ($3::uuid IS NULL OR m.member_id > $3) AND m.member_
                   WHERE s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all')
 ORDER BY m.member_id;
 
+-- name: count
+-- No order and no common table expression, so that Postgres may use all of its cores.
+SELECT coalesce(s.reason, CASE WHEN m.status <> 'active' THEN m.status END) AS reason, count(*) AS total
+FROM member m
+LEFT JOIN suppression s ON s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all'
+WHERE m.account_id = $1 AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
+GROUP BY 1;
+
 -- name: samples
 SELECT m.member_id
 FROM member m
@@ -39,7 +47,11 @@ ORDER BY m.member_id
 LIMIT $3;
 
 -- name: segments
-SELECT segment_id, rule FROM segment WHERE account_id = $1 AND segment_id = ANY ($2::uuid[]);
+-- All of an account's: a few, and one may name another.
+SELECT segment_id, rule FROM segment WHERE account_id = $1;
 
 -- name: groups
 SELECT group_id FROM member_group WHERE account_id = $1;
+
+-- name: now
+SELECT app.now();

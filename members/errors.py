@@ -17,13 +17,6 @@ class WrongValue(InvalidInput):
     title = "The value does not fit the attribute"
 
 
-class SealedAttribute(InvalidInput):
-    """A rule names a sealed attribute: its values can't be filtered by in SQL."""
-
-    code = "sealed-attribute"
-    title = "A sealed attribute can't be filtered by"
-
-
 class AddressTaken(Conflict):
     """Another member of the account has this address."""
 
@@ -62,3 +55,10 @@ class NotAcknowledged(Conflict):
 
 class StillNeeded(Conflict):
     """Something is still sealed or found by a key that was to be destroyed."""
+
+
+class SegmentInUse(Conflict):
+    """Another segment names this one."""
+
+    code = "segment-in-use"
+    title = "The segment is in use"

@@ -18,7 +18,7 @@ from members.keyed_hash import KeyedHash
 from members.keyring import Ring
 from members.profile import Value
 
-OPEN, MATCH, GROUPS = "open", "match", "groups"
+OPEN, MATCH, GROUPS, TOPICS = "open", "match", "groups", "topics"
 _TOKEN_BYTES = 16
 
 

@@ -54,6 +54,8 @@ class Ring:
     index_since: int
     suppression: KeyedHash
     destination: KeyedHash
+    notes: AESGCM
+    """Seals what the account itself writes down, such as values in rules. Never retired, as the key it comes from."""
     _tags: dict[str, int] = field(default_factory=dict)
 
     def tag(self, domain: str) -> int:
@@ -134,6 +136,7 @@ class KeyRings:
             index_since=since["index"],
             suppression=KeyedHash(_derive(keys["suppression"][1], b"suppression.hash")),
             destination=KeyedHash(destination),
+            notes=AESGCM(_derive(keys["suppression"][1], b"notes")),
         )
         self._rings[account_id] = ring
         return ring

@@ -1,5 +1,6 @@
-"""Segments: named rules over open and matchable attributes and groups, and what they would find now."""
+"""Segments: named rules over all that is known of members; one may name another, never in a circle."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,22 +9,23 @@ from uuid import UUID
 
 import asyncpg
 
-from core import sql
+from core import ids, sql
 from core.errors import Conflict, Fault, InvalidInput, NotFound, StaleRevision
-from members.addresses import mask
-from members.audience import AudienceSource, Count
-from members.keyring import KeyRings
-from members.vault import Vault
+from members.audience import AudienceSource
+from members.connection import Lent
+from members.errors import SegmentInUse
+from members.keyring import KeyRings, Ring
+from members.rules.hiding import hide_values, show_values
+from members.rules.reading import SEGMENT, read_rule
 
 SQL = sql.load(__package__ or "", "segments.sql")
 
 MAX_NAME = 200
-SAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A rule by name; `rule` as it was given (members/rules.py)."""
+    """A rule by name; `rule` as it was given (docs/reference/attributes-and-rules.md)."""
 
     segment_id: UUID
     name: str
@@ -32,39 +34,45 @@ class Segment:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a rule finds now, and a few of the addresses, masked (`t***@example.jp`)."""
-
-    count: Count
-    samples: tuple[str, ...]
-
-
 class SegmentStore:
-    """Segments by account."""
+    """Segments by account. Values that a rule names are stored sealed, unless their attribute is open."""
 
-    def __init__(self, pool: asyncpg.Pool, rings: KeyRings, new_id: Callable[[], UUID]) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        rings: KeyRings,
+        audiences: AudienceSource,
+        new_id: Callable[[], UUID],
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         self._pool = pool
+        self._rings = rings
+        self._audiences = audiences
         self._new_id = new_id
-        self._source = AudienceSource(pool, rings)
-        self._vault = Vault(pool, rings)
+        self._random = random
 
     async def create(self, account_id: UUID, name: str, rule: Mapping[str, Any]) -> Segment:
-        """Add a segment; raise InvalidInput with pointers from `/rule` on, SealedAttribute, Conflict on the name."""
+        """Add a segment; raise InvalidInput with pointers from `/rule` on, Conflict on the name."""
         _check_name(name)
-        await self._source.read(account_id, rule, "/rule")
-        try:
-            return _segment(await self._pool.fetchrow(SQL["create"], self._new_id(), account_id, name, rule))
-        except asyncpg.UniqueViolationError:
-            raise Conflict("Another segment has this name") from None
+        ring = await self._rings.ring(account_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["lock"], account_id)
+            stored = await self._checked(connection, ring, rule, None)
+            try:
+                row = await connection.fetchrow(SQL["create"], self._new_id(), account_id, name, stored)
+            except asyncpg.UniqueViolationError:
+                raise Conflict("Another segment has this name") from None
+        return _segment(row, ring)
 
     async def list(self, account_id: UUID) -> list[Segment]:
         """Return the account's segments, oldest first."""
-        return [_segment(row) for row in await self._pool.fetch(SQL["list"], account_id)]
+        ring = await self._rings.ring(account_id)
+        return [_segment(row, ring) for row in await self._pool.fetch(SQL["list"], account_id)]
 
     async def get(self, account_id: UUID, segment_id: UUID) -> Segment:
         """Return one segment; raise NotFound."""
-        return _segment(await self._pool.fetchrow(SQL["get"], account_id, segment_id))
+        row = await self._pool.fetchrow(SQL["get"], account_id, segment_id)
+        return _segment(row, await self._rings.ring(account_id))
 
     async def change(
         self,
@@ -77,36 +85,35 @@ class SegmentStore:
     ) -> Segment:
         """Change name or rule; raises as `create`, and StaleRevision if `revision` is not the newest."""
         old = await self.get(account_id, segment_id)
-        _check_name(old.name if name is None else name)
-        await self._source.read(account_id, old.rule if rule is None else rule, "/rule")
-        try:
-            row = await self._pool.fetchrow(
-                SQL["change"],
-                account_id,
-                segment_id,
-                revision,
-                old.name if name is None else name,
-                old.rule if rule is None else rule,
-            )
-        except asyncpg.UniqueViolationError:
-            raise Conflict("Another segment has this name") from None
-        if row is None:
-            raise StaleRevision("The segment was changed in the meantime")
-        return _segment(row)
+        new_name, new_rule = (old.name if name is None else name), (old.rule if rule is None else rule)
+        _check_name(new_name)
+        ring = await self._rings.ring(account_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["lock"], account_id)
+            stored = await self._checked(connection, ring, new_rule, segment_id)
+            try:
+                row = await connection.fetchrow(SQL["change"], account_id, segment_id, revision, new_name, stored)
+            except asyncpg.UniqueViolationError:
+                raise Conflict("Another segment has this name") from None
+            if row is None:
+                raise StaleRevision("The segment was changed in the meantime")
+        return _segment(row, ring)
 
     async def remove(self, account_id: UUID, segment_id: UUID) -> None:
-        """Remove a segment; raise NotFound."""
-        if await self._pool.fetchval(SQL["remove"], account_id, segment_id) is None:
-            raise NotFound("No such segment")
+        """Remove a segment; raise NotFound, or SegmentInUse if another one names it."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["lock"], account_id)
+            naming = await connection.fetch(SQL["naming"], account_id, ids.encode(SEGMENT, segment_id))
+            if naming:
+                raise SegmentInUse(f"Segments name it: {', '.join(row['name'] for row in naming)}")
+            if await connection.fetchval(SQL["remove"], account_id, segment_id) is None:
+                raise NotFound("No such segment")
 
-    async def preview(self, account_id: UUID, rule: Mapping[str, Any]) -> Preview:
-        """Count what a rule finds now, and show up to 20 of those that can be sent to."""
-        read = await self._source.read(account_id, rule, "/rule")
-        audience = await self._source.compile(account_id, [read])
-        count = await self._source.count(account_id, audience)
-        member_ids = await self._source.samples(account_id, audience, SAMPLES)
-        opened = await self._vault.open_members(account_id, member_ids)
-        return Preview(count, tuple(sorted(mask(member.address) for member in opened)))
+    async def _checked(self, connection: Lent, ring: Ring, rule: Mapping[str, Any], of: UUID | None) -> Any:
+        """Return a rule as it is stored; raise InvalidInput. Segments are locked: none is changed under it."""
+        known = await self._audiences.vocabulary(ring.account_id, rule, connection)
+        read_rule(rule, known, "/rule", of=of)
+        return hide_values(rule, known.definitions, ring, self._random)
 
 
 def _check_name(name: str) -> None:
@@ -115,7 +122,8 @@ def _check_name(name: str) -> None:
         raise InvalidInput("The segment needs a name", [fault])
 
 
-def _segment(row: asyncpg.Record | None) -> Segment:
+def _segment(row: asyncpg.Record | None, ring: Ring) -> Segment:
     if row is None:
         raise NotFound("No such segment")
-    return Segment(row["segment_id"], row["name"], row["rule"], row["revision"], row["created_at"])
+    rule = show_values(row["rule"], ring)
+    return Segment(row["segment_id"], row["name"], rule, row["revision"], row["created_at"])

@@ -14,3 +14,13 @@ RETURNING *;
 
 -- name: remove
 DELETE FROM segment WHERE account_id = $1 AND segment_id = $2 RETURNING segment_id;
+
+-- name: lock
+-- Rules are checked against one another: while one is being written, no other of the account is, so that two changes
+-- can't make a circle that neither of them sees.
+SELECT pg_advisory_xact_lock(hashtextextended('segments ' || $1::uuid::text, 0));
+
+-- name: naming
+SELECT name FROM segment
+WHERE account_id = $1 AND rule @@ ('exists($.** ? (@.segment == ' || to_json($2::text)::text || '))')::jsonpath
+ORDER BY name LIMIT 5;

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 from core import logs, sql
 from core.errors import Superseded
-from members.audience import Audience, Sink, SliceEnd
+from members.audience import Audience, SliceEnd
+from members.engagement import Sink
 from scheduler.campaigns.states import FINAL, State
 from scheduler.chunks import cut
 from scheduler.jobs import Job
@@ -45,7 +47,10 @@ class AudienceSource(Protocol):
     async def slice(
         self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID, limit: int, sink: Sink, /
     ) -> SliceEnd:
-        """Write (member_id, tag) of at most `limit` members in order as binary COPY blocks into `sink`."""
+        """Write (member_id, tag) of those who can be sent to in order as binary COPY blocks into `sink`.
+
+        At most `limit` who meet the rules; of rules that take more than facets, whoever meets them of `limit` members.
+        """
 
 
 class AudienceCutter:
@@ -161,11 +166,18 @@ class _Extent:
         """Read what `payload` wrote; None for a run's first slice."""
         if not payload:
             return None
-        return cls(UUID(payload["after"]), UUID(payload["upper"]), Audience(payload["path"]))
+        audience = Audience(payload["rule"], datetime.fromisoformat(payload["at"]))
+        return cls(UUID(payload["after"]), UUID(payload["upper"]), audience)
 
     def payload(self) -> Mapping[str, Any]:
         """Return this as the next slice's job bears it."""
-        return {"after": str(self.after), "upper": str(self.upper), "path": self.audience.path}
+        audience = self.audience
+        return {
+            "after": str(self.after),
+            "upper": str(self.upper),
+            "rule": audience.rule,
+            "at": audience.at.isoformat(),
+        }
 
     def beyond(self, last: UUID | None) -> "_Extent | None":
         """Return what is left after `last`, None if nothing is."""

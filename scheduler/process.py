@@ -12,7 +12,7 @@ from delivery import recovery
 from scheduler.clock import Tick, Ticks
 from scheduler.starts import soon_due
 from scheduler.sweep import Step, Sweep
-from tracking import tallies
+from tracking import engagement, tallies
 
 HORIZON_SECONDS = 1.0
 
@@ -34,6 +34,7 @@ async def run(
         audit_days=settings.audit_days,
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
         fold=partial(tallies.fold, main),
+        fold_engagement=partial(engagement.fold, main),
         forget_batches=partial(tallies.forget_batches, main),
     )
     async with Ticks(clock) as ticks:

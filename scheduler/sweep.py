@@ -38,9 +38,11 @@ class Step:
 
 
 class Sweep:
-    """The steps. `reap` retires dead workers, `fold` folds tallies, `forget_batches` drops old batch ids.
+    """The steps, some of them handed in.
 
-    `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log is kept.
+    `reap` retires dead workers, `fold` folds tallies, `fold_engagement` last opens and clicks, `forget_batches` drops
+    old batch ids. `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log
+    is kept.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Sweep:
         audit_days: int,
         reap: Call,
         fold: Call,
+        fold_engagement: Call,
         forget_batches: Call,
     ) -> None:
         self._clock = clock
@@ -71,6 +74,7 @@ class Sweep:
             Step("release_jobs", lambda: chores.release_jobs(main), 5.0),
             Step("carry_stops", lambda: chores.carry_stops(main, stops), 0.5),
             Step("fold", fold, 1.0),
+            Step("fold_engagement", fold_engagement, 1.0),
             Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
             Step("forget", lambda: chores.forget(main, audit_days), HOUR),

@@ -37,6 +37,11 @@ WITH arrived AS MATERIALIZED (
                UNION ALL
                SELECT run_id, kind, link, 0, 1 FROM firsts) n
          GROUP BY run_id, kind, link),
+     engaged AS (
+         INSERT INTO engagement_delta (account_id, member_id, kind, at)
+         SELECT DISTINCT run.account_id, f.member_id, f.kind, f.now
+         FROM fresh f JOIN run USING (run_id)
+         WHERE f.kind IN ('open', 'click')),
      stopped AS (
          INSERT INTO stop (account_id, member_id, scope, reason, occurred_at)
          SELECT DISTINCT run.account_id, f.member_id, 'all', 'unsubscribed', f.now

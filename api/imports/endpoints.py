@@ -48,7 +48,7 @@ async def create_import(request: Request, response: Response, by: By, services: 
     async with _file(services.imports, by.account_id) as file:
         await upload.read(request.stream(), file.add)
         told = read_fields(upload.fields, has_file=file.blocks > 0)
-        async with services.jobs.due_after(by.account_id, file.import_id):
+        async with services.jobs.due_after(by.account_id, "import", file.import_id):
             with _as_sent():
                 submitted = await services.imports.submit(
                     by.account_id, file.import_id, told.mapping, told.consent_source, told.options

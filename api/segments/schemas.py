@@ -1,24 +1,17 @@
 """Segments as they are sent and shown."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, WithJsonSchema
 from pydantic.config import JsonDict
 
-from api.values import Answer, Body, Name, SegmentId
-from members.segments import Preview, Segment
+from api.segments.rule import NAME
+from api.values import Answer, Body, Name, PreviewId, SegmentId
+from members.previews import Found, Preview, State
+from members.segments import Segment
 
-Rule = Annotated[
-    dict[str, Any],
-    Field(
-        description=(
-            '`{"all": [rule, …]}`, `{"any": [rule, …]}`, `{"not": rule}`, `{"group": "grp_…"}`, or an attribute with '
-            "one of: equals, not_equals, in, is_set, between, less, greater, before, after, contains"
-        ),
-        examples=[{"attribute": "prefecture", "in": ["tokyo", "osaka"]}],
-    ),
-]
+Rule = Annotated[dict[str, Any], WithJsonSchema({"x-component": NAME})]
 
 _RULE: JsonDict = {"any": [{"attribute": "prefecture", "equals": "tokyo"}, {"attribute": "age", "between": [20, 29]}]}
 
@@ -54,17 +47,39 @@ class SegmentShown(Answer):
 
     id: SegmentId
     name: str
-    rule: dict[str, Any]
+    rule: Rule
     created_at: datetime
 
 
-class PreviewShown(Answer):
+class FoundShown(Answer):
     """What a rule finds now: how many, how many of them can be written to, why not the others, and a few, masked."""
 
     matching: int
     sendable: int
     left_out: dict[str, int]
     samples: list[str]
+
+
+class Progress(Answer):
+    """How many members are decided, of how many."""
+
+    done: int
+    total: int
+
+
+class PreviewShown(Answer):
+    """A preview that takes opening members, or asking what became of their mail. Kept for an hour.
+
+    `result` grows with the progress; it is whole in the state `finished`.
+    """
+
+    id: PreviewId
+    state: State
+    scan: Literal[True]
+    progress: Progress
+    result: FoundShown
+    errors: list[str]
+    created_at: datetime
 
 
 def shown(segment: Segment) -> SegmentShown:
@@ -74,12 +89,24 @@ def shown(segment: Segment) -> SegmentShown:
     )
 
 
+def shown_found(found: Found) -> FoundShown:
+    """Return what the API shows of what a rule finds."""
+    return FoundShown(
+        matching=found.count.matching,
+        sendable=found.count.sendable,
+        left_out=dict(found.count.left_out),
+        samples=list(found.samples),
+    )
+
+
 def shown_preview(preview: Preview) -> PreviewShown:
-    """Return what the API shows of a preview."""
-    count = preview.count
+    """Return what the API shows of a preview on its way."""
     return PreviewShown(
-        matching=count.matching,
-        sendable=count.sendable,
-        left_out=dict(count.left_out),
-        samples=list(preview.samples),
+        id=preview.preview_id,
+        state=preview.state,
+        scan=True,
+        progress=Progress(done=preview.done, total=preview.total),
+        result=shown_found(preview.found),
+        errors=[preview.error] if preview.error else [],
+        created_at=preview.created_at,
     )

@@ -4,7 +4,7 @@ import os
 
 from api.app import create_app
 from api.idempotency import IdempotencyStore
-from api.imports.jobs import ImportJobs
+from api.jobs import VaultJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
 from api.services import Services
@@ -21,6 +21,7 @@ from members.audience import AudienceSource
 from members.groups import GroupStore
 from members.imports import ImportStore
 from members.members import MemberStore
+from members.previews import PreviewStore
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
@@ -29,6 +30,7 @@ from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
+from tracking.engagement import MemberEngagement
 from tracking.reports import ReportStore
 
 
@@ -49,7 +51,7 @@ async def serve(this: Process) -> None:
 def _services(this: Process, opened: Opened) -> Services:
     main, members, rings = opened.main, opened.members, opened.rings
     attributes = AttributeStore(members, this.new_id, ResealJobs(main, this.new_id).due_after)
-    audiences = AudienceSource(members, rings)
+    audiences = AudienceSource(members, rings, MemberEngagement(main))
     return Services(
         clock=this.clock,
         new_id=this.new_id,
@@ -62,10 +64,12 @@ def _services(this: Process, opened: Opened) -> Services:
         vault=Vault(members, rings),
         stops=StopStore(main),
         groups=GroupStore(members, this.new_id),
-        segments=SegmentStore(members, rings, this.new_id),
+        audiences=audiences,
+        segments=SegmentStore(members, rings, audiences, this.new_id),
+        previews=PreviewStore(members, rings, audiences),
         suppressions=SuppressionStore(members, rings),
         imports=ImportStore(members, rings, this.new_id, max_bytes=this.settings.import_max_bytes),
-        jobs=ImportJobs(main, this.new_id),
+        jobs=VaultJobs(main, this.new_id),
         senders=SenderStore(main, opened.kek, this.new_id),
         attachments=AttachmentStore(main, this.new_id),
         templates=TemplateStore(main, this.new_id),

@@ -1,13 +1,15 @@
-"""The process of a worker of the pool `jobs`: audiences, imports, re-sealing."""
+"""The process of a worker of the pool `jobs`: audiences, previews, imports, re-sealing."""
 
 from delivery.lease import Lease
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.audience import AudienceSource
 from members.imports import run_import
+from members.previews import PreviewStore
 from members.resealing import reseal
 from scheduler import jobs
 from scheduler.audience import AudienceCutter
+from tracking.engagement import MemberEngagement
 
 
 async def serve(this: Process, slot: int) -> None:
@@ -29,18 +31,25 @@ async def serve(this: Process, slot: int) -> None:
 
 
 def _handlers(this: Process, opened: Opened, lease: Lease) -> dict[str, jobs.Handler]:
+    audiences = AudienceSource(opened.members, opened.rings, MemberEngagement(opened.main))
+    previews = PreviewStore(opened.members, opened.rings, audiences)
+
     async def bring_in(job: jobs.Job) -> None:
         await run_import(opened.members, opened.rings, job.subject_id, this.new_id, this.clock, lease.alive)
+
+    async def preview(job: jobs.Job) -> None:
+        await previews.run(job.account_id, job.subject_id, lease.alive)
 
     async def bring_over(job: jobs.Job) -> None:
         await reseal(opened.members, opened.rings, job.account_id, lease.alive)
 
     return {
         "import": bring_in,
+        "preview": preview,
         "reseal": bring_over,
         "audience_slice": AudienceCutter(
             opened.main,
-            AudienceSource(opened.members, opened.rings),
+            audiences,
             new_id=this.new_id,
             slice_rows=this.settings.audience_slice,
         ),

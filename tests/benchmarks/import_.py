@@ -26,7 +26,7 @@ from members.accounts import open_account
 from members.addresses import parse
 from members.attribute import Choice
 from members.attributes import AttributeStore
-from members.audience import Audience, AudienceSource
+from members.audience import AudienceSource
 from members.imports import Import, ImportStore, run_import
 from members.imports import run as running
 from members.imports.columns import RowReader
@@ -38,6 +38,7 @@ from members.member import RANDOM_BYTES, new_rows
 from members.profile import Value
 from members.vault import Vault
 from tests.support.postgres import directory_for_postgres
+from tracking.engagement import MemberEngagement
 
 ROWS = 100_000
 _FAMILY = ("佐藤", "鈴木", "高橋", "田中", "伊藤", "渡辺", "山本", "中村", "Smith", "Jones")
@@ -120,6 +121,7 @@ async def measure(dsns: Dsns, rows: int = ROWS) -> list[Figure]:
     new_id = IdSource(clock)
     kek = Kek(bytes(32))
     pool = await open_pool(dsns.members, name="bench import", max_size=6)
+    main = await open_pool(dsns.main, name="bench import")
     try:
         account_id = new_id()
         await open_account(pool, kek, account_id, new_id)
@@ -151,10 +153,11 @@ async def measure(dsns: Dsns, rows: int = ROWS) -> list[Figure]:
         await _floor(rings, account_id, add)
         await imported("")
         await imported("_again")
-        figures += await _read_back(Vault(pool, rings), AudienceSource(pool, rings), account_id)
+        figures += await _read_back(Vault(pool, rings), AudienceSource(pool, rings, MemberEngagement(main)), account_id)
         return figures
     finally:
         await close_pool(pool)
+        await close_pool(main)
 
 
 async def _floor(rings: KeyRings, account_id: UUID, add: Callable[[str, float, str, str], None]) -> None:
@@ -191,15 +194,17 @@ async def _read_back(vault: Vault, source: AudienceSource, account_id: UUID) -> 
     if upper is None:
         raise RuntimeError("There are no members")
     figures = []
-    for label, path in (("all", None), ("rule", '($.open."city" == "tokyo") || ($.open."age" > 40)')):
+    rule = {"any": [{"attribute": "city", "equals": "tokyo"}, {"attribute": "age", "greater": 40}]}
+    everyone = await source.resolve(account_id, {"all": True})
+    for label, audience in (("all", everyone), ("rule", await source.of_rule(account_id, rule))):
         started = time.perf_counter()
-        end = await source.slice(account_id, Audience(path), None, upper, 100_000, sink)
+        end = await source.slice(account_id, audience, None, upper, 100_000, sink)
         seconds = time.perf_counter() - started
         told = f"{end.rows} rows in one slice, suppression and status checked, {label}"
         figures.append(
             {"name": f"audience_{label}", "value": round(end.rows / seconds), "unit": "rows/s", "conditions": told}
         )
-    member_ids = await source.samples(account_id, Audience(None), 1000)
+    _, member_ids = await source.at_once(account_id, everyone, 1000) or (None, [])
     rounds = 20
     started, busy = time.perf_counter(), time.process_time()
     for _ in range(rounds):

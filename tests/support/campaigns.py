@@ -21,6 +21,7 @@ from scheduler.campaigns.fields import Campaign, CampaignFields
 from scheduler.campaigns.store import CampaignStore
 from scheduler.jobs import JobQueue
 from scheduler.runs import Run, RunStore
+from tracking.engagement import MemberEngagement
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Stage:
 
     @property
     def audience(self) -> AudienceSource:
-        return AudienceSource(self.vault, self.rings)
+        return AudienceSource(self.vault, self.rings, MemberEngagement(self.main))
 
     @property
     def runs(self) -> RunStore:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.idempotency import IdempotencyStore
-from api.imports.jobs import ImportJobs
+from api.jobs import VaultJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
 from api.scopes import SCOPES
@@ -33,6 +33,7 @@ from members.imports.store import ImportStore
 from members.kek import Kek
 from members.keyring import KeyRings, create_ring
 from members.members import MemberStore
+from members.previews import PreviewStore
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
@@ -41,6 +42,7 @@ from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
+from tracking.engagement import MemberEngagement
 from tracking.reports import ReportStore
 
 
@@ -53,7 +55,7 @@ def kek() -> Kek:
 def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, new_id: IdSource) -> Services:
     attributes = AttributeStore(vault, new_id, ResealJobs(main, new_id).due_after)
     rings = KeyRings(vault, kek)
-    audiences = AudienceSource(vault, rings)
+    audiences = AudienceSource(vault, rings, MemberEngagement(main))
     return Services(
         clock=clock,
         new_id=new_id,
@@ -67,8 +69,10 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         stops=StopStore(main),
         groups=GroupStore(vault, new_id),
         imports=ImportStore(vault, rings, new_id, max_bytes=8_000_000),
-        jobs=ImportJobs(main, new_id),
-        segments=SegmentStore(vault, rings, new_id),
+        jobs=VaultJobs(main, new_id),
+        audiences=audiences,
+        segments=SegmentStore(vault, rings, audiences, new_id),
+        previews=PreviewStore(vault, rings, audiences),
         suppressions=SuppressionStore(vault, rings),
         senders=SenderStore(main, kek, new_id),
         attachments=AttachmentStore(main, new_id),
@@ -187,6 +191,11 @@ async def story(client: httpx.AsyncClient) -> Story:
     made.paths.append(upload.headers["Location"])
     rule = {"attribute": "city", "equals": "tokyo"}
     segment = await make("segment_id", "/v1/segments", {"name": "Tokyo", "rule": rule})
+    sealed = {"rule": {"attribute": "name", "is_set": True}}
+    preview = await client.post("/v1/segments/preview", json=sealed)
+    assert preview.status_code == 202, preview.text
+    made.ids["preview_id"] = preview.json()["id"]
+    made.paths.append(preview.headers["Location"])
     await make("suppression_id", "/v1/suppressions", {"email": "gone@example.jp"})
     sender = await make(
         "sender_id",

@@ -19,6 +19,7 @@ KINDS = {
     "member_id": "mem",
     "group_id": "grp",
     "import_id": "imp",
+    "preview_id": "prv",
     "segment_id": "seg",
     "sender_id": "snd",
     "attachment_id": "att",

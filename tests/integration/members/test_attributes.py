@@ -7,10 +7,12 @@ from core.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from core.ids import IdSource
 from members.attribute import Choice
 from members.attributes import AttributeStore
+from members.audience import AudienceSource
 from members.errors import AttributeInUse
 from members.keyring import KeyRings
 from members.members import MemberStore
 from members.segments import SegmentStore
+from tests.support.segments import NoMail
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ async def test_an_attribute_that_a_segment_filters_by_stays(
     store: AttributeStore, account: UUID, vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource
 ) -> None:
     plan = await store.define(account, "plan", "text", protection="open")
-    segments = SegmentStore(vault, rings, new_id)
+    segments = SegmentStore(vault, rings, AudienceSource(vault, rings, NoMail()), new_id)
     rule = {"all": [{"not": {"attribute": "plan", "equals": "gold"}}]}
     segment = await segments.create(account, "not gold", rule)
     with pytest.raises(AttributeInUse):

@@ -17,7 +17,6 @@ from core.errors import NotFound, Tampered
 from core.ids import IdSource
 from deploy.dsns import Dsns
 from members.attributes import AttributeStore
-from members.audience import AudienceSource
 from members.errors import AddressTaken, NotAcknowledged
 from members.groups import GroupStore
 from members.holders import Holder
@@ -28,6 +27,7 @@ from members.members import MemberStore
 from members.resealing import reseal
 from members.rotation import Purpose, Rotation
 from members.vault import open_row
+from tests.support.segments import matching
 from tests.support.waiting import eventually
 
 
@@ -191,11 +191,9 @@ async def _judge(here: Race, known: list[Known]) -> None:
             await store.get(here.account, member_id)
     for table in ("member", "keys.member_key", "address_index"):
         assert await here.pool.fetchval(f"SELECT count(*) FROM {table}") == len(expected), table
-    source = AudienceSource(here.pool, rings)
     for plan in ("p0", "p1", "p2"):
-        rule = await source.read(here.account, {"attribute": "plan", "equals": plan})
-        counted = await source.count(here.account, await source.compile(here.account, [rule]))
-        assert counted.matching == sum(told == plan for _, told in expected.values())
+        found = await matching(here.pool, rings, here.account, {"attribute": "plan", "equals": plan})
+        assert found == sum(told == plan for _, told in expected.values())
 
 
 async def test_writers_and_rotations_never_see_each_other(

@@ -6,13 +6,15 @@ import asyncpg
 import pytest
 
 from core.errors import InvalidInput, Superseded
-from members.audience import Audience, AudienceSource, Sink, SliceEnd
+from members.audience import Audience, AudienceSource, SliceEnd
+from members.engagement import Sink
 from scheduler import chores
 from scheduler.audience import FIRST_SLICE, AudienceCutter
 from scheduler.campaigns.states import State
 from scheduler.jobs import Job, JobQueue
 from scheduler.starts import start_due
 from tests.support.campaigns import Stage
+from tracking.engagement import MemberEngagement
 
 
 async def planned_job(stage: Stage) -> Job:
@@ -132,7 +134,7 @@ async def test_a_slice_that_dies_before_its_commit_loses_and_doubles_nothing(sta
             await asyncio.Event().wait()
             return end
 
-    stalling = Stalling(stage.vault, stage.rings)
+    stalling = Stalling(stage.vault, stage.rings, MemberEngagement(stage.main))
     dying = asyncio.create_task(AudienceCutter(stage.main, stalling, new_id=stage.new_id, slice_rows=100)(job))
     await reached.wait()
     dying.cancel()
@@ -192,7 +194,9 @@ async def test_a_source_that_fails_half_way_leaves_no_trace(stage: Stage) -> Non
             await super().slice(account_id, audience, after, upper, limit, sink)
             raise ConnectionError
 
-    cutter = AudienceCutter(stage.main, Failing(stage.vault, stage.rings), new_id=stage.new_id, slice_rows=100)
+    cutter = AudienceCutter(
+        stage.main, Failing(stage.vault, stage.rings, MemberEngagement(stage.main)), new_id=stage.new_id, slice_rows=100
+    )
     with pytest.raises(ConnectionError):
         await cutter(await planned_job(stage))
     assert (await stage.run(campaign)).counts.snapshot == 0
@@ -209,7 +213,7 @@ async def test_a_cancelled_run_s_slice_is_taken_back(stage: Stage) -> None:
             await stage.campaigns.cancel(stage.account_id, campaign.campaign_id)
             return await super().slice(*arguments)
 
-    source = CancelledMeanwhile(stage.vault, stage.rings)
+    source = CancelledMeanwhile(stage.vault, stage.rings, MemberEngagement(stage.main))
     await AudienceCutter(stage.main, source, new_id=stage.new_id, slice_rows=10)(job)
     run = await stage.run(campaign)
     assert (run.state, run.counts.snapshot) == (State.CANCELLED, 0)

@@ -22,7 +22,7 @@ async def nothing() -> None:
 
 
 def sweep(stage: Stage, stops: asyncpg.Pool, clock: Clock, **calls: object) -> Sweep:
-    given = {"reap": nothing, "fold": nothing, "forget_batches": nothing} | calls
+    given = {"reap": nothing, "fold": nothing, "fold_engagement": nothing, "forget_batches": nothing} | calls
     return Sweep(stage.main, stops, clock, new_id=stage.new_id, lead=600, audit_days=90, **given)  # type: ignore[arg-type]
 
 

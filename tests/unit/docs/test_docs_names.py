@@ -9,7 +9,7 @@ from delivery.replies.verdict import Reason
 from deploy.mailbox.faults import FaultKind
 from members.attribute import RESERVED, AttributeType, Protection
 from members.imports.options import ENCODINGS, Options
-from members.rules import _TYPES
+from members.rules.operators import TYPES
 from tests.unit.docs.reading import DOCS, ROOT, code, page, rows, section
 from tracking.verify import LAWS
 
@@ -42,7 +42,7 @@ def test_the_bounds_of_templates_are_those_of_the_code() -> None:
 
 def test_every_type_protection_operator_and_reserved_name_is_described() -> None:
     text = page("reference/attributes-and-rules.md")
-    assert words(text) >= {*get_args(AttributeType), *get_args(Protection), *_TYPES, *RESERVED}
+    assert words(text) >= {*get_args(AttributeType), *get_args(Protection), *TYPES, *RESERVED}
 
 
 def test_every_option_of_an_import_is_described() -> None:

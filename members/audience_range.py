@@ -1,0 +1,102 @@
+"""Decides by a plan with sets who of a range of members is in an audience, in one transaction of the vault.
+
+First the sets are made, each for this range alone, in a temporary table: by SQL over the vault, by a stream of ids out
+of the main database, by opening members. Then one statement asks the plan's jsonpath. Both tables are empty again when
+the transaction ends, however it ends.
+"""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+from uuid import UUID
+
+from core import sql
+from members.connection import Lent
+from members.engagement import Engagement, Sink
+from members.keyring import KeyRings
+from members.rules.plan import Plan
+from members.rules.tree import Consented, HasStatus, LastSeen, Mailed
+from members.scan import scan
+
+SQL = sql.load(__package__ or "", "audience_range.sql")
+
+
+async def prepare(connection: Lent) -> None:
+    """Make the temporary tables, before the transaction that fills them."""
+    await connection.execute(SQL["make"])
+
+
+class AudienceRange:
+    """What was decided of the members up to `end`; to be read in the same transaction."""
+
+    def __init__(self, connection: Lent, end: UUID) -> None:
+        self.end = end
+        self._connection = connection
+
+    async def totals(self) -> dict[str | None, int]:
+        """Return how many meet the plan, by why they can't be sent to (None: they can)."""
+        return {row["reason"]: row["total"] for row in await self._connection.fetch(SQL["met_by_reason"])}
+
+    async def copy(self, sink: Sink) -> None:
+        """Write (member_id, tag) of those who can be sent to, by id, as binary COPY."""
+        await self._connection.copy_from_query(SQL["met"], output=sink, format="binary")
+
+    async def samples(self, limit: int) -> list[UUID]:
+        """Return the ids of the first who can be sent to."""
+        return [row["member_id"] for row in await self._connection.fetch(SQL["samples"], limit)]
+
+
+class _Span(NamedTuple):
+    """The members of an account after `after` (None: from the first) and up to `end`."""
+
+    account_id: UUID
+    after: UUID | None
+    end: UUID
+
+
+class RangeDecider:
+    """Decides ranges of any account's members."""
+
+    def __init__(self, rings: KeyRings, engagement: Engagement) -> None:
+        self._rings = rings
+        self._engagement = engagement
+
+    async def decide(
+        self, connection: Lent, account_id: UUID, plan: Plan, after: UUID | None, upper: UUID, limit: int
+    ) -> AudienceRange:
+        """Decide the next `limit` members after `after` and up to `upper`, whether they meet the plan or not.
+
+        `connection` was prepared and is in a transaction that sees one snapshot.
+        """
+        end = await connection.fetchval(SQL["range_end"], account_id, after, upper, limit - 1)
+        span = _Span(account_id, after, end or upper)
+        await self._make_sets(connection, plan, span)
+        await connection.execute(SQL["meet"], *span, plan.path, plan.may)
+        return AudienceRange(connection, span.end)
+
+    async def _make_sets(self, connection: Lent, plan: Plan, span: _Span) -> None:
+        for number, asked in enumerate(plan.sets):
+            match asked:
+                case HasStatus(statuses):
+                    await connection.execute(SQL["statuses"], *span, number, list(statuses))
+                case Consented(given, scope, source, after, before):
+                    kind = "given" if given else "withdrawn"
+                    await connection.execute(SQL["consents"], *span, number, kind, scope, source, after, before)
+                case Mailed() | LastSeen():
+                    await self._bring_over(connection, asked, number, span)
+        if plan.scanned:
+            rows = await scan(connection, self._rings, *span, plan.may, plan.scanned)
+            await connection.copy_records_to_table("audience_set", records=rows, columns=("member_id", "number"))
+
+    async def _bring_over(self, connection: Lent, asked: Mailed | LastSeen, number: int, span: _Span) -> None:
+        """Copy a set out of the main database; it is whole before it is written here, and bounded by the range."""
+        blocks: list[bytes] = []
+
+        async def take(block: bytes) -> None:
+            blocks.append(block)
+
+        async def taken() -> AsyncIterator[bytes]:
+            for block in blocks:
+                yield block
+
+        await self._engagement.copy(span.account_id, asked, number, span.after, span.end, take)
+        await connection.copy_to_table("audience_set", source=taken(), columns=("member_id", "number"), format="binary")

@@ -1,0 +1,363 @@
+"""Random rules over random members, through the real databases, against an evaluator that knows only the handbook."""
+
+import random
+import struct
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core import ids
+from core.ids import IdSource
+from members.attribute import Choice
+from members.attributes import AttributeStore
+from members.audience import Audience
+from members.groups import GroupStore
+from members.member import Consent
+from members.members import MemberStore
+from members.previews import PreviewStore
+from members.segments import SegmentStore
+from scheduler import chores
+from tests.support.campaigns import Stage, set_up
+from tracking import engagement
+
+NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
+TYPES = ("text", "number", "boolean", "date", "datetime", "choice", "tags")
+PROTECTIONS = ("open", "matchable", "sealed")
+
+
+def wide(text: str) -> str:
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in text)
+
+
+TEXTS = ["x", "X", 'q"\\', "日本", "$.a", "a\nb", wide("TOKYO"), "Tokyo tower", "東京タワー", "ﾀﾜｰ", "a.b*c", "[x]^-"]
+PARTS = ["x", wide("tow"), "タワ", "京", ".", "\n"]
+NUMBERS = [0, 1, -1, 1.5, 10**15, 1e-7]
+DATES = ["2026-01-01", "2026-10-21", "2026-11-19", "2026-11-20", "2026-11-21"]
+TIMES = ["2026-01-01T00:00:00Z", "2026-11-19T12:29:59Z", "2026-11-19T12:30:00Z", "2026-11-20T12:30:00Z"]
+TAGS = ["p", "q", "r"]
+VALUES: dict[str, list[Any]] = {
+    "text": TEXTS,
+    "number": NUMBERS,
+    "boolean": [True, False],
+    "date": DATES,
+    "datetime": TIMES,
+    "choice": ["a", "b"],
+    "tags": [["p"], ["q", "r"], ["p", "q", "r"]],
+}
+OPERATORS = {
+    "text": ["equals", "not_equals", "in", "contains", "starts_with", "is_set"],
+    "number": ["equals", "not_equals", "in", "less", "greater", "between", "is_set"],
+    "boolean": ["equals", "not_equals", "in", "is_set"],
+    "date": ["equals", "not_equals", "in", "before", "after", "between", "within_days", "is_set"],
+    "datetime": ["equals", "not_equals", "in", "before", "after", "between", "within_days", "is_set"],
+    "choice": ["equals", "not_equals", "in", "is_set"],
+    "tags": ["contains", "is_set"],
+}
+SOURCES = ["form", "fair"]
+MOMENTS = [NOW - timedelta(days=days, hours=hours) for days, hours in ((40, 0), (10, 0), (9, 23), (1, 0), (0, 1))]
+
+
+@dataclass
+class Person:
+    """A member as the handbook sees one."""
+
+    member_id: UUID
+    values: dict[str, Any]
+    groups: set[str]
+    status: str
+    consents: list[tuple[str, datetime]]
+    mail: set[tuple[str, str]] = field(default_factory=set)
+    seen: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """People, and what rules about them may name."""
+
+    stage: Stage
+    people: list[Person]
+    groups: list[str]
+    campaigns: list[str]
+    segments: dict[str, Any]
+
+    async def found(self, audience: Audience, limit: int) -> tuple[set[UUID], dict[str, int]]:
+        """Cut the audience as a campaign is cut: who it is sent to, and why not to the others."""
+        source, account_id = self.stage.audience, self.stage.account_id
+        upper = await source.upper(account_id)
+        assert upper is not None
+        found: set[UUID] = set()
+        left_out: dict[str, int] = {}
+        after = None
+        while True:
+            stream = bytearray()
+
+            async def sink(block: bytes, stream: bytearray = stream) -> None:
+                stream.extend(block)
+
+            end = await source.slice(account_id, audience, after, upper, limit, sink)
+            rows = [struct.unpack(">hi16siq", stream[at : at + 34]) for at in range(19, len(stream) - 2, 34)]
+            assert len(rows) == end.rows
+            found |= {UUID(bytes=row[2]) for row in rows}
+            for reason, total in end.left_out.items():
+                left_out[reason] = left_out.get(reason, 0) + total
+            if end.last is None:
+                return found, left_out
+            after = end.last
+
+    async def previewed(self, audience: Audience) -> tuple[int, dict[str, int]]:
+        """Preview the audience: how many can be sent to, and why not the others."""
+        previews = PreviewStore(self.stage.vault, self.stage.rings, self.stage.audience)
+        account_id = self.stage.account_id
+        found = await previews.at_once(account_id, audience)
+        if found is None:
+            preview_id = self.stage.new_id()
+            await previews.begin(account_id, preview_id, audience)
+            await previews.run(account_id, preview_id, lambda: True, size=13)
+            made = await previews.get(account_id, preview_id)
+            assert (made.state, made.done) == ("finished", len(self.people))
+            found = made.found
+        assert len(found.samples) == min(20, found.count.sendable)
+        return found.count.sendable, dict(found.count.left_out)
+
+
+@pytest.fixture(params=[1, 2])
+async def world(request: Any, main: asyncpg.Pool, vault: asyncpg.Pool, new_id: IdSource) -> World:
+    stage, chance = await set_up(main, vault, new_id), random.Random(request.param)
+    attributes, members = AttributeStore(vault, new_id), MemberStore(vault, stage.rings, new_id)
+    for type_ in TYPES:
+        for protection in PROTECTIONS:
+            choices: Any = [Choice(value, {}) for value in ("a", "b")] if type_ == "choice" else ()
+            await attributes.define(
+                stage.account_id, f"{protection}_{type_}", type_, protection=protection, choices=choices
+            )
+    groups = [await GroupStore(vault, new_id).create(stage.account_id, name) for name in ("one", "two")]
+    people = []
+    for number in range(40):
+        values = {
+            f"{protection}_{type_}": chance.choice(VALUES[type_])
+            for type_ in TYPES
+            for protection in PROTECTIONS
+            if chance.random() < 0.7
+        }
+        inside = [group for group in groups if chance.random() < 0.4]
+        consents = [(chance.choice(SOURCES), chance.choice(MOMENTS))] if chance.random() < 0.8 else []
+        made = await members.create(
+            stage.account_id,
+            f"m{number}@example.jp",
+            values,
+            consent=Consent(*consents[0]) if consents else None,
+            groups=[group.group_id for group in inside],
+        )
+        shown = {ids.encode("grp", group.group_id) for group in inside}
+        people.append(Person(made.member_id, values, shown, made.status, consents))
+    campaigns = [await _mailed(stage, people, chance) for _ in range(2)]
+    while await engagement.fold(main):
+        pass
+    world = World(stage, people, [ids.encode("grp", group.group_id) for group in groups], campaigns, {})
+    await _segments(world)
+    return world
+
+
+async def _mailed(stage: Stage, people: list[Person], chance: random.Random) -> str:
+    """A campaign to everyone: some got it, some of them opened it, clicked in it."""
+    campaign = await stage.scheduled(seconds=60)
+    await chores.plan_audiences(stage.main, 600)
+    await stage.cut_audiences()
+    shown = ids.encode("cmp", campaign.campaign_id)
+    by_id = {person.member_id: person for person in people}
+    for row in await stage.recipients(campaign):
+        person, place = by_id[row["member_id"]], (campaign.run_id, row["seq"])
+        outcome = "accepted" if chance.random() < 0.7 else "failed"
+        await stage.main.execute(
+            "INSERT INTO result (run_id, seq, try, outcome, at) VALUES ($1, $2, 1, $3, app.now())", *place, outcome
+        )
+        if outcome == "accepted":
+            person.mail.add(("received", shown))
+            for event, name in (("open", "opened"), ("click", "clicked")):
+                if chance.random() < 0.5:
+                    at = chance.choice(MOMENTS)
+                    person.mail.add((name, shown))
+                    last = f"last_{event}"
+                    person.seen[last] = max(person.seen.get(last, at), at)
+                    await stage.main.execute("INSERT INTO first_event VALUES ($1, $2, $3, -1)", *place, event)
+                    await stage.main.execute(
+                        "INSERT INTO engagement_delta (account_id, member_id, kind, at) VALUES ($1, $2, $3, $4)",
+                        stage.account_id,
+                        person.member_id,
+                        event,
+                        at,
+                    )
+    return shown
+
+
+async def _segments(world: World) -> None:
+    """Two segments; the second names the first."""
+    store = SegmentStore(world.stage.vault, world.stage.rings, world.stage.audience, world.stage.new_id)
+    rule: Any = {"attribute": "sealed_text", "starts_with": "tokyo"}
+    for name in ("inner", "outer"):
+        made = await store.create(world.stage.account_id, name, rule)
+        assert made.rule == rule
+        shown = ids.encode("seg", made.segment_id)
+        world.segments[shown] = rule
+        rule = {"any": [{"not": {"segment": shown}}, {"group": world.groups[0]}]}
+
+
+@st.composite
+def comparisons(draw: st.DrawFn) -> dict[str, Any]:
+    type_ = draw(st.sampled_from(TYPES))
+    attribute = f"{draw(st.sampled_from(PROTECTIONS))}_{type_}"
+    operator = draw(st.sampled_from(OPERATORS[type_]))
+    single = st.sampled_from(TAGS if type_ == "tags" else VALUES[type_])
+    operands: dict[str, st.SearchStrategy[Any]] = {
+        "is_set": st.booleans(),
+        "within_days": st.sampled_from([1, 10, 30]),
+        "in": st.lists(single, min_size=1, max_size=3),
+        "between": st.lists(single, min_size=2, max_size=2),
+        "contains": st.sampled_from(TAGS if type_ == "tags" else PARTS),
+        "starts_with": st.sampled_from(["x", "tokyo", "東", "ﾀ", "[X", "$"]),
+    }
+    return {"attribute": attribute, operator: draw(operands.get(operator, single))}
+
+
+def leaves(world: World) -> st.SearchStrategy[dict[str, Any]]:
+    moments = st.sampled_from([moment.isoformat() for moment in MOMENTS])
+    bounds = st.fixed_dictionaries({}, optional={"after": moments, "before": moments})
+    consent = st.fixed_dictionaries(
+        {"given": st.booleans()},
+        optional={
+            "scope": st.just("all"),
+            "source": st.sampled_from([*SOURCES, "nowhere"]),
+            "after": moments,
+            "before": moments,
+        },
+    )
+    seen = (
+        bounds.filter(bool)
+        | st.fixed_dictionaries({"within_days": st.sampled_from([1, 10, 30])})
+        | st.fixed_dictionaries({"never": st.booleans()})
+    )
+    statuses = st.sampled_from(["active", "unsubscribed", "unconfirmed"])
+    others = [
+        st.fixed_dictionaries({"group": st.sampled_from(world.groups)}),
+        st.fixed_dictionaries({"segment": st.sampled_from(sorted(world.segments))}),
+        st.fixed_dictionaries({"status": statuses | st.lists(statuses, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"consent": consent}),
+        *(
+            st.fixed_dictionaries({event: st.sampled_from(world.campaigns)})
+            for event in ("received", "opened", "clicked")
+        ),
+        *(st.fixed_dictionaries({event: seen}) for event in ("last_open", "last_click")),
+    ]
+    return comparisons() | st.one_of(others)
+
+
+def rules(world: World) -> st.SearchStrategy[dict[str, Any]]:
+    return st.recursive(
+        leaves(world),
+        lambda inner: (
+            st.fixed_dictionaries({"all": st.lists(inner, min_size=1, max_size=4)})
+            | st.fixed_dictionaries({"any": st.lists(inner, min_size=1, max_size=4)})
+            | st.fixed_dictionaries({"not": inner})
+        ),
+        max_leaves=8,
+    )
+
+
+def meets(rule: dict[str, Any], person: Person, world: World) -> bool:
+    match rule:
+        case {"all": parts}:
+            return all(meets(part, person, world) for part in parts)
+        case {"any": parts}:
+            return any(meets(part, person, world) for part in parts)
+        case {"not": part}:
+            return not meets(part, person, world)
+        case {"segment": segment}:
+            return meets(world.segments[segment], person, world)
+        case {"attribute": name}:
+            ((operator, wanted),) = ((key, value) for key, value in rule.items() if key != "attribute")
+            return compared(operator, wanted, person.values.get(name), name)
+    ((fact, asked),) = rule.items()
+    return known(fact, asked, person)
+
+
+def known(fact: str, asked: Any, person: Person) -> bool:
+    match fact:
+        case "group":
+            return asked in person.groups
+        case "status":
+            return person.status in (asked if isinstance(asked, list) else [asked])
+        case "consent":
+            return asked["given"] and any(
+                asked.get("source", source) == source and within(asked, at) for source, at in person.consents
+            )
+        case "last_open" | "last_click":
+            return seen(asked, person.seen.get(fact))
+    return (fact, asked) in person.mail
+
+
+def seen(asked: dict[str, Any], last: datetime | None) -> bool:
+    if "never" in asked:
+        return (last is None) is asked["never"]
+    since = NOW - timedelta(days=asked["within_days"]) if "within_days" in asked else None
+    return last is not None and within(asked, last) and (since is None or last >= since)
+
+
+def within(asked: dict[str, Any], at: datetime) -> bool:
+    after, before = asked.get("after"), asked.get("before")
+    return (after is None or at >= datetime.fromisoformat(after)) and (
+        before is None or at < datetime.fromisoformat(before)
+    )
+
+
+def compared(operator: str, wanted: Any, value: Any, name: str) -> bool:
+    if operator == "is_set" or value is None:
+        return operator == "not_equals" or (operator == "is_set" and (value is not None) is wanted)
+    comparisons: dict[str, Callable[[], Any]] = {
+        "equals": lambda: value == wanted,
+        "not_equals": lambda: value != wanted,
+        "in": lambda: value in wanted,
+        "contains": lambda: wanted in value if name.endswith("tags") else plain(wanted) in plain(value),
+        "starts_with": lambda: plain(value).startswith(plain(wanted)),
+        "less": lambda: value < wanted,
+        "greater": lambda: value > wanted,
+        "before": lambda: value < wanted,
+        "after": lambda: value > wanted,
+        "between": lambda: wanted[0] <= value <= wanted[1],
+        "within_days": lambda: recent(value, wanted, by_day=not name.endswith("datetime")),
+    }
+    return bool(comparisons[operator]())
+
+
+def recent(value: str, days: int, *, by_day: bool) -> bool:
+    since = NOW - timedelta(days=days)
+    if by_day:
+        return since.date().isoformat() <= value <= NOW.date().isoformat()
+    return since <= datetime.fromisoformat(value) <= NOW
+
+
+def plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_who_meets_a_rule_is_who_the_handbook_says_and_a_preview_equals_the_snapshot(
+    data: st.DataObject, world: World
+) -> None:
+    rule, limit = data.draw(rules(world)), data.draw(st.sampled_from([7, 1000]))
+    audience = replace(await world.stage.audience.of_rule(world.stage.account_id, rule), at=NOW)
+    wanted = [person for person in world.people if meets(rule, person, world)]
+    found, left_out = await world.found(audience, limit)
+    assert found == {person.member_id for person in wanted if person.status == "active"}
+    others = Counter(person.status for person in wanted if person.status != "active")
+    assert left_out == others
+    assert await world.previewed(audience) == (len(found), others)
