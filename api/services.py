@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Annotated, cast
-from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -61,10 +60,6 @@ class Services:
     reports: ReportStore
     notices: NoticeStore
     audit: AuditLog
-
-    async def attribute_names(self, account_id: UUID) -> list[str]:
-        """Return the names that the account's templates may use."""
-        return [attribute.name for attribute in await self.attributes.list(account_id)]
 
 
 def services_of(request: Request) -> Services:

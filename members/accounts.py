@@ -1,4 +1,4 @@
-"""What a new account needs in the vault before its first member: a key ring and the built-in attribute."""
+"""What a new account needs in the vault before its first member: a key ring and the built-in attributes."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -11,6 +11,6 @@ from members.keyring import create_ring
 
 
 async def open_account(pool: asyncpg.Pool, kek: Kek, account_id: UUID, new_id: Callable[[], UUID]) -> None:
-    """Make the account's ring and its attribute `name`. Idempotent."""
+    """Make the account's ring and the attributes that every account has. Idempotent."""
     await create_ring(pool, kek, account_id)
     await AttributeStore(pool, new_id).define_built_in(account_id)

@@ -1,17 +1,21 @@
-"""Attributes: what an account keeps of its members, defined at run time, without a restart or a migration."""
+"""Attributes: what an account keeps of its members, defined at run time, without a restart or a migration.
+
+An attribute's key is its first name and never changes: a member's values and facets stand under it. Its name is what
+people say; templates, rules, files and requests may go on saying any name that it ever had.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from uuid import UUID
 
 from core.errors import Fault, InvalidInput
+from members.profile import Value
 
 AttributeType = Literal["text", "number", "boolean", "date", "datetime", "choice", "tags"]
 Protection = Literal["sealed", "matchable", "open"]
 
-BUILT_IN = "name"
 RESERVED = frozenset(
     {"address", "consent", "created_at", "email", "group", "groups", "id", "line", "member_id", "reason", "revision",
      "status", "unsubscribe_url", "updated_at"}
@@ -33,13 +37,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A definition. `used`: some member has or had a value of it.
+    """A definition. `used`: some member has or had a value of it; `default`: what a new member has without one.
 
     `resealing`: the generation that all members must have reached until their facets are of this protection; None once
     they are. Until then only the sealed profile tells the truth about it.
     """
 
     attribute_id: UUID
+    key: str
     name: str
     type: AttributeType
     protection: Protection
@@ -50,6 +55,9 @@ class Attribute:
     used: bool
     revision: int
     resealing: int | None = None
+    former_names: tuple[str, ...] = ()
+    default: Value | None = None
+    built_in: bool = False
 
     @property
     def filtered_as(self) -> Protection:
@@ -57,7 +65,21 @@ class Attribute:
         return self.protection if self.resealing is None else "sealed"
 
 
-Definitions = Mapping[str, Attribute]
+class Definitions(dict[str, Attribute]):
+    """An account's attributes by key, in the order of their making: as a member's values and facets name them."""
+
+    def __init__(self, attributes: Iterable[Attribute] = ()) -> None:
+        super().__init__((attribute.key, attribute) for attribute in attributes)
+        self._named = {name: one for one in self.values() for name in (*one.former_names, one.name)}
+
+    def named(self, name: str) -> Attribute | None:
+        """Return the attribute that people call or called so, None if there is none."""
+        return self._named.get(name)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Every name that may be said, former ones too, with the key behind it."""
+        return {name: attribute.key for name, attribute in self._named.items()}
 
 
 def check_definition(

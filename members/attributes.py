@@ -1,20 +1,22 @@
 """The store of attribute definitions: define, list, change, remove at run time.
 
-A name and a type never change. A protection may change at any time: from then on values are written by the new one, and
-those that are there already are brought over by re-sealing (members/resealing). Until that is done only the sealed
-profiles tell the truth about the attribute, and rules do not look for it elsewhere.
+A type never changes, nor does the key under which values are stored: a new name touches no member, and the former ones
+go on working wherever they were written. A protection may change at any time: from then on values are written by the new
+one, and those that are there already are brought over by re-sealing (members/resealing). Until that is done only the
+sealed profiles tell the truth about the attribute, and rules do not look for it elsewhere.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from core import sql
-from core.errors import Conflict, Fault, NotFound, StaleRevision
+from core.errors import Conflict, Fault, InvalidInput, NotFound, StaleRevision
 from members.attribute import (
-    BUILT_IN,
     MAX_ATTRIBUTES,
     Attribute,
     AttributeType,
@@ -25,9 +27,12 @@ from members.attribute import (
     choices_from_json,
     choices_to_json,
 )
+from members.built_in import BUILT_INS
 from members.connection import Connection
-from members.errors import AttributeInUse, Overtaken
+from members.errors import AttributeInUse, Overtaken, WrongValue
 from members.fence import move_on
+from members.profile import Value
+from members.values import from_json
 
 SQL = sql.load(__package__ or "", "attributes.sql")
 
@@ -52,9 +57,13 @@ class AttributeStore:
         """Return the account's attributes in the order of their making."""
         return list((await load_definitions(self._pool, account_id)).values())
 
+    async def names(self, account_id: UUID) -> Mapping[str, str]:
+        """Return every name that templates may use, former ones too, with the key of its values."""
+        return (await load_definitions(self._pool, account_id)).names
+
     async def get(self, account_id: UUID, attribute_id: UUID) -> Attribute:
         """Return one attribute; raise NotFound."""
-        row = await self._pool.fetchrow(SQL["get"], account_id, attribute_id)
+        row = await self._pool.fetchrow(SQL["list"], account_id, attribute_id)
         if row is None:
             raise NotFound("No such attribute")
         return _attribute(row)
@@ -70,35 +79,58 @@ class AttributeStore:
         choices: Sequence[Choice] = (),
         required: bool = False,
         ask_at_signup: bool = False,
+        default: object = None,
     ) -> Attribute:
-        """Add an attribute; raise InvalidInput with every fault, or Conflict if the name is taken."""
+        """Add an attribute; raise InvalidInput with every fault, or Conflict if another has or had the name.
+
+        `default` is a JSON value of the type: what a new member has who brings none.
+        """
         check_definition(name, type_, protection, label or {}, choices)
-        row = await self._pool.fetchrow(
-            SQL["define"],
-            self._new_id(),
-            account_id,
+        attribute_id = self._new_id()
+        draft = Attribute(
+            attribute_id,
+            key=name,
+            name=name,
+            type=type_,
+            protection=protection,
+            label=dict(label or {}),
+            choices=tuple(choices),
+            required=required,
+            ask_at_signup=ask_at_signup,
+            used=False,
+            revision=1,
+        )
+        particulars = (
             name,
             type_,
             protection,
-            dict(label or {}),
+            draft.label,
             choices_to_json(choices),
             required,
             ask_at_signup,
+            _default(draft, default),
             MAX_ATTRIBUTES,
         )
-        if row is None:
-            names = {attribute.name for attribute in await self.list(account_id)}
-            if name not in names and len(names) >= MAX_ATTRIBUTES:
+        made = await self._pool.fetchval(SQL["define"], attribute_id, account_id, *particulars)
+        made = made or await self._pool.fetchval(SQL["revive"], account_id, *particulars)
+        if made is None:
+            known = await load_definitions(self._pool, account_id)
+            if known.named(name) is None and len(known) >= MAX_ATTRIBUTES:
                 raise Conflict(f"An account has at most {MAX_ATTRIBUTES} attributes")
-            raise Conflict(
-                "The name is taken by another attribute, or by a removed one of another type or protection",
-                [Fault("/name", "name-taken", "Choose another name")],
-            )
-        return _attribute(row)
+            raise _name_taken()
+        return await self.get(account_id, made)
 
     async def define_built_in(self, account_id: UUID) -> None:
-        """Give a new account the attribute that every account has: `name`. Idempotent."""
-        await self._pool.execute(SQL["define_built_in"], self._new_id(), account_id)
+        """Give a new account the attributes that every account has. Idempotent."""
+        await self._pool.execute(
+            SQL["define_built_in"],
+            account_id,
+            [self._new_id() for _ in BUILT_INS],
+            [one.key for one in BUILT_INS],
+            [one.type for one in BUILT_INS],
+            [one.protection for one in BUILT_INS],
+            [orjson.dumps(one.label).decode() for one in BUILT_INS],
+        )
 
     async def change(
         self,
@@ -106,76 +138,94 @@ class AttributeStore:
         attribute_id: UUID,
         revision: int,
         *,
+        name: str | None = None,
         protection: Protection | None = None,
         label: Mapping[str, str] | None = None,
         choices: Sequence[Choice] | None = None,
         required: bool | None = None,
         ask_at_signup: bool | None = None,
+        default: object = ...,
     ) -> Attribute:
-        """Change what is given; name and type can't be.
+        """Change what is given; the type can't be. A `default` of None removes it, `...` keeps it.
 
         Raises NotFound, StaleRevision if `revision` is not the newest, AttributeInUse if a choice that members may have
-        would have to go, InvalidInput.
+        would have to go, Conflict if another attribute has or had the name, InvalidInput.
         """
         old = await self.get(account_id, attribute_id)
         if old.revision != revision:
             raise StaleRevision("The attribute was changed in the meantime")
-        new_protection = old.protection if protection is None else protection
-        new_choices = old.choices if choices is None else tuple(choices)
-        check_definition(old.name, old.type, new_protection, old.label if label is None else label, new_choices)
-        if old.used and {choice.value for choice in old.choices} - {choice.value for choice in new_choices}:
+        new = replace(
+            old,
+            name=old.name if name is None else name,
+            protection=old.protection if protection is None else protection,
+            label=old.label if label is None else dict(label),
+            choices=old.choices if choices is None else tuple(choices),
+            required=old.required if required is None else required,
+            ask_at_signup=old.ask_at_signup if ask_at_signup is None else ask_at_signup,
+        )
+        check_definition(new.name, new.type, new.protection, new.label, new.choices)
+        new_default = _default(new, old.default if default is ... else default)
+        if old.built_in and new.name != old.name:
+            raise Conflict("An attribute that every account has keeps its name; label it instead")
+        if old.used and {choice.value for choice in old.choices} - {choice.value for choice in new.choices}:
             raise AttributeInUse("Members have values of it: its choices can be added to, not removed")
-        protected = new_protection != old.protection
+        protected = new.protection != old.protection
         async with (
             self._resealed_after(account_id) if protected else nullcontext(),
             self._pool.acquire() as connection,
             connection.transaction(),
         ):
+            if new.name != old.name:
+                owner = await connection.fetchval(SQL["take_name"], account_id, attribute_id, new.name)
+                if owner != attribute_id:
+                    raise _name_taken()
             generation = await move_on(connection, account_id) if protected else None
-            row = await connection.fetchrow(
+            changed = await connection.fetchval(
                 SQL["change"],
                 account_id,
                 attribute_id,
                 revision,
-                dict(old.label if label is None else label),
-                choices_to_json(new_choices),
-                old.required if required is None else required,
-                old.ask_at_signup if ask_at_signup is None else ask_at_signup,
-                new_protection,
+                new.name,
+                new.label,
+                choices_to_json(new.choices),
+                new.required,
+                new.ask_at_signup,
+                new_default,
+                new.protection,
                 generation,
             )
-            if row is None:
+            if changed is None:
                 raise StaleRevision("The attribute was changed in the meantime")
-        return _attribute(row)
+        return await self.get(account_id, attribute_id)
 
     async def remove(self, account_id: UUID, attribute_id: UUID) -> None:
         """Remove an attribute: its values are shown no more. Raises AttributeInUse if a segment filters by it.
 
-        The name of one that was used stays taken for other types, as the sealed values are still there.
+        The names of one that was used stay taken for other types, as the sealed values are still there.
         """
         attribute = await self.get(account_id, attribute_id)
-        if attribute.name == BUILT_IN:
-            raise Conflict("The attribute name belongs to every account")
-        segments = await self._pool.fetch(SQL["segments_naming"], account_id, attribute.name)
+        if attribute.built_in:
+            raise Conflict("It belongs to every account")
+        said = [attribute.name, *attribute.former_names]
+        segments = await self._pool.fetch(SQL["segments_naming"], account_id, said)
         if segments:
             raise AttributeInUse(f"Segments filter by it: {', '.join(row['name'] for row in segments)}")
         if await self._pool.fetchrow(SQL["remove_unused"], account_id, attribute_id) is None:
             await self._pool.execute(SQL["remove_used"], account_id, attribute_id)
 
 
-async def load_definitions(connection: Connection, account_id: UUID) -> dict[str, Attribute]:
-    """Return the account's definitions by name."""
-    rows = await connection.fetch(SQL["list"], account_id)
-    return {row["name"]: _attribute(row) for row in rows}
+async def load_definitions(connection: Connection, account_id: UUID) -> Definitions:
+    """Return the account's definitions."""
+    return Definitions(_attribute(row) for row in await connection.fetch(SQL["list"], account_id, None))
 
 
-async def mark_used(connection: Connection, account_id: UUID, definitions: Definitions, names: Iterable[str]) -> None:
-    """Note, in the caller's transaction, that values of these attributes are being written.
+async def mark_used(connection: Connection, account_id: UUID, definitions: Definitions, keys: Iterable[str]) -> None:
+    """Note, in the caller's transaction, that values of the attributes of these keys are being written.
 
     The caller holds the keys, so that no protection can have changed since `definitions` were read (members/fence.py).
     Raises Overtaken if an attribute was removed since.
     """
-    fresh = [definitions[name] for name in names if not definitions[name].used]
+    fresh = [definitions[key] for key in keys if not definitions[key].used]
     if not fresh:
         return
     ids = [attribute.attribute_id for attribute in fresh]
@@ -184,9 +234,27 @@ async def mark_used(connection: Connection, account_id: UUID, definitions: Defin
         raise Overtaken("An attribute was removed in the meantime")
 
 
+def _default(attribute: Attribute, default: object) -> Value | None:
+    if default is None:
+        return None
+    try:
+        return from_json(attribute, default)
+    except WrongValue as error:
+        fault = Fault("/default", error.code, error.detail)
+        raise InvalidInput("The default does not fit the attribute", [fault]) from None
+
+
+def _name_taken() -> Conflict:
+    return Conflict(
+        "Another attribute has or had the name, or a removed one of another type or protection",
+        [Fault("/name", "name-taken", "Choose another name")],
+    )
+
+
 def _attribute(row: asyncpg.Record) -> Attribute:
     return Attribute(
         attribute_id=row["attribute_id"],
+        key=row["key"],
         name=row["name"],
         type=row["type"],
         protection=row["protection"],
@@ -197,4 +265,7 @@ def _attribute(row: asyncpg.Record) -> Attribute:
         used=row["used"],
         resealing=row["resealing"],
         revision=row["revision"],
+        former_names=tuple(row["former_names"]),
+        default=row["default_value"],
+        built_in=row["built_in"],
     )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from members.attribute import Attribute
 from members.errors import WrongValue
 from members.profile import Value
-from members.values import day, moment_in_utc, number, tags, text
+from members.values import day, moment_in_utc, number, tags, text_reader
 
 Reader = Callable[[str], Value]
 
@@ -33,7 +33,7 @@ def reader(attribute: Attribute, zone: tzinfo) -> Reader:
     """
     by_label = _by_label(attribute)
     readers: dict[str, Reader] = {
-        "text": text,
+        "text": text_reader(attribute),
         "number": read_number,
         "boolean": read_boolean,
         "date": read_date,

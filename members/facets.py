@@ -2,8 +2,9 @@
 
     {"open": {"city": "tokyo"}, "match": {"plan": "1.Qm9n…"}, "groups": ["0190…"]}
 
-Open attributes stand in plain. A matchable one is a keyed index of its value (version and 128 bits of HMAC-SHA256):
-equal values of one attribute meet, and nothing else can be told of them. A sealed one leaves no trace.
+Values stand under their attribute's key. Open attributes stand in plain. A matchable one is a keyed index of its value
+(version and 128 bits of HMAC-SHA256): equal values of one attribute meet, and nothing else can be told of them. A
+sealed one leaves no trace.
 """
 
 from base64 import b64encode
@@ -25,19 +26,19 @@ _TOKEN_BYTES = 16
 def make_facets(
     values: Mapping[str, Value], definitions: Definitions, ring: Ring, groups: Collection[UUID] = ()
 ) -> dict[str, Any]:
-    """Return the facets of a member with these values in these groups (each once); empty parts are left out."""
+    """Return the facets of a member with these values (by key) in these groups (each once), empty parts left out."""
     plain: dict[str, Value] = {}
     matches: dict[str, str | list[str]] = {}
-    for name, value in values.items():
-        attribute = definitions.get(name)
+    for key, value in values.items():
+        attribute = definitions.get(key)
         if attribute is None or attribute.protection == "sealed":
             continue
         if attribute.protection == "open":
-            plain[name] = value
+            plain[key] = value
         elif isinstance(value, list):
-            matches[name] = [match_token(ring, ring.primary_index, attribute, tag) for tag in value]
+            matches[key] = [match_token(ring, ring.primary_index, attribute, tag) for tag in value]
         else:
-            matches[name] = match_token(ring, ring.primary_index, attribute, value)
+            matches[key] = match_token(ring, ring.primary_index, attribute, value)
     facets: dict[str, Any] = {}
     if plain:
         facets[OPEN] = plain

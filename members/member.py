@@ -35,7 +35,7 @@ class ConsentRecord:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Member:
-    """An opened member. `revision` grows with each change and must be named to change it."""
+    """An opened member, its values by name. `revision` grows with each change and must be named to change it."""
 
     member_id: UUID
     address: str

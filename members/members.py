@@ -245,7 +245,7 @@ def _member(row: asyncpg.Record, profile: Profile, definitions: Definitions) -> 
         address=profile.address,
         status=row["status"],
         revision=row["revision"],
-        values={name: value for name, value in profile.values.items() if name in definitions},
+        values={definitions[key].name: value for key, value in profile.values.items() if key in definitions},
         groups=groups_of(row["facets"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],

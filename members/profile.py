@@ -25,7 +25,7 @@ Value: TypeAlias = str | int | float | bool | list[str]
 
 
 class Profile(NamedTuple):
-    """What is sealed: the address as mail is sent to it, and the values by attribute name."""
+    """What is sealed: the address as mail is sent to it, and the values by attribute key."""
 
     address: str
     values: dict[str, Value]

@@ -7,11 +7,12 @@ what is expected, never what was given.
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 
 from core.errors import Fault, InvalidInput
 from members.attribute import Attribute, Definitions
+from members.built_in import form_of
 from members.errors import WrongValue
 from members.profile import Value
 
@@ -35,20 +36,25 @@ _EXPECTED = {
 
 
 def check_values(values: Mapping[str, object], definitions: Definitions) -> dict[str, Value]:
-    """Check values from JSON against the definitions; null values are left out.
+    """Check values from JSON, by any name, against the definitions; return them by key, null ones left out.
 
     Raises InvalidInput with a fault for each, pointers `/attributes/<name>`.
     """
     checked: dict[str, Value] = {}
     faults = []
+    said: set[str] = set()
     for name, value in values.items():
-        attribute = definitions.get(name)
+        attribute = definitions.named(name)
         pointer = f"/attributes/{name.replace('~', '~0').replace('/', '~1')}"
         if attribute is None:
             faults.append(Fault(pointer, "unknown-attribute", "The account has no such attribute"))
-        elif value is not None:
+            continue
+        if attribute.key in said:
+            faults.append(Fault(pointer, "said-twice", f"It is the attribute {attribute.name} by a former name"))
+        said.add(attribute.key)
+        if value is not None:
             try:
-                checked[name] = from_json(attribute, value)
+                checked[attribute.key] = from_json(attribute, value)
             except WrongValue as error:
                 faults.append(Fault(pointer, error.code, error.detail))
     if faults:
@@ -57,8 +63,13 @@ def check_values(values: Mapping[str, object], definitions: Definitions) -> dict
 
 
 def missing_values(values: Mapping[str, Value], definitions: Definitions) -> list[str]:
-    """Return the names of required attributes that have no value."""
-    return [name for name, attribute in definitions.items() if attribute.required and name not in values]
+    """Return the names of required attributes that have no value; `values` are by key."""
+    return [attribute.name for key, attribute in definitions.items() if attribute.required and key not in values]
+
+
+def defaults(definitions: Definitions) -> dict[str, Value]:
+    """Return, by key, what a new member has of the attributes that it brings no value of."""
+    return {key: attribute.default for key, attribute in definitions.items() if attribute.default is not None}
 
 
 def from_json(attribute: Attribute, value: object) -> Value:
@@ -70,7 +81,7 @@ def from_json(attribute: Attribute, value: object) -> Value:
         case "number" if isinstance(value, int | float) and not isinstance(value, bool):
             stored = number(value)
         case "text" if isinstance(value, str):
-            stored = text(value)
+            stored = text_reader(attribute)(value)
         case "date" if isinstance(value, str) and _ISO_DATE.fullmatch(value):
             stored = day(value)
         case "datetime" if isinstance(value, str) and len(value) > len("2026-12-01"):
@@ -82,6 +93,12 @@ def from_json(attribute: Attribute, value: object) -> Value:
     if stored is None:
         raise WrongValue(_EXPECTED[attribute.type])
     return stored
+
+
+def text_reader(attribute: Attribute) -> Callable[[str], str]:
+    """Return what checks texts of this attribute; it raises WrongValue."""
+    form = form_of(attribute)
+    return text if form is None else lambda value: form(text(value))
 
 
 def text(value: str) -> str:

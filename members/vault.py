@@ -22,7 +22,7 @@ UNREADABLE = Counter("todoku_vault_unreadable_members", "Members left out of a b
 
 
 class OpenMember(NamedTuple):
-    """A member as a worker needs it: where to send, and what to fill in."""
+    """A member as a worker needs it: where to send, and what to fill in, by attribute key."""
 
     member_id: UUID
     address: str

@@ -13,7 +13,7 @@ from members.errors import Suppressed
 from members.keyring import Ring
 from members.member import Consent
 from members.profile import Value
-from members.values import check_values, missing_values
+from members.values import check_values, defaults, missing_values
 
 SQL = sql.load(__package__ or "", "writing.sql")
 
@@ -75,8 +75,13 @@ def checked_consent(consent: Consent | None) -> None:
 
 
 def checked_values(values: Mapping[str, object], definitions: Definitions) -> dict[str, Value]:
-    """Return a new member's values; raise InvalidInput with every wrong or missing one."""
+    """Return a new member's values by key; raise InvalidInput with every wrong or missing one.
+
+    What is not said at all has its default; null says that there shall be none.
+    """
     checked = check_values(values, definitions)
+    said = {attribute.key for name in values if (attribute := definitions.named(name))}
+    checked |= {key: default for key, default in defaults(definitions).items() if key not in said}
     _refuse_missing(checked, definitions)
     return checked
 
@@ -84,11 +89,14 @@ def checked_values(values: Mapping[str, object], definitions: Definitions) -> di
 def merged_values(
     old: Mapping[str, Value], changes: Mapping[str, object], definitions: Definitions
 ) -> dict[str, Value]:
-    """Return old values overlaid with changes, where None removes. Values of removed attributes stay, unseen."""
+    """Return old values, by key, overlaid with changes by name, where None removes.
+
+    Values of removed attributes stay, unseen.
+    """
     merged = {**old, **check_values(changes, definitions)}
     for name, value in changes.items():
-        if value is None:
-            merged.pop(name, None)
+        if value is None and (attribute := definitions.named(name)):
+            merged.pop(attribute.key, None)
     if changes:
         _refuse_missing(merged, definitions)
     return merged

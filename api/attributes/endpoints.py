@@ -27,6 +27,7 @@ async def define_attribute(body: NewAttribute, response: Response, by: By, servi
         choices=stored(body.choices),
         required=body.required,
         ask_at_signup=body.ask_at_signup,
+        default=body.default,
     )
     response.headers["Location"] = f"/v1/attributes/{ids.encode('atr', made.attribute_id)}"
     revisions.tag(response, made.revision)
@@ -55,16 +56,18 @@ async def get_attribute(attribute_id: AttributePath, response: Response, by: By,
 async def change_attribute(
     attribute_id: AttributePath, revision: IfMatch, body: AttributeChange, response: Response, by: By, services: From
 ) -> AttributeShown:
-    """Change an attribute."""
+    """Change an attribute. Under a new name its values stay, and whatever says the former name goes on working."""
     changed = await services.attributes.change(
         by.account_id,
         attribute_id,
         revision,
+        name=body.name,
         protection=body.protection,
         label=body.label,
         choices=None if body.choices is None else stored(body.choices),
         required=body.required,
         ask_at_signup=body.ask_at_signup,
+        default=body.default if "default" in body.model_fields_set else ...,
     )
     revisions.tag(response, changed.revision)
     return shown(changed)

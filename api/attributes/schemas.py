@@ -30,11 +30,15 @@ class Choice(Body):
     label: Label = Field(default_factory=dict)
 
 
+Default = Annotated[
+    str | int | float | bool | list[str] | None,
+    Field(description="What a new member has who brings no value", examples=["tokyo"]),
+]
 Choices = Annotated[list[Choice], Field(max_length=MAX_CHOICES)]
 
 
 class NewAttribute(Body):
-    """A definition. Name and type never change."""
+    """A definition. The type never changes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -45,33 +49,42 @@ class NewAttribute(Body):
     choices: Choices = Field(default_factory=list)
     required: bool = False
     ask_at_signup: bool = False
+    default: Default = None
 
 
 class AttributeChange(Body):
-    """What is to be otherwise; what is left out stays."""
+    """What is to be otherwise; what is left out stays. A default of null is taken away."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"label": {"ja": "お住まい"}}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "home", "label": {"ja": "お住まい"}}]})
 
+    name: str | None = Field(None, max_length=63, description="The former name goes on working wherever it stands")
     protection: Protection | None = None
     label: Label | None = None
     choices: Choices | None = None
     required: bool | None = None
     ask_at_signup: bool | None = None
+    default: Default = None
 
 
 class AttributeShown(Answer):
-    """An attribute. `used`: a member had a value of it; `resealing`: its new protection is not yet everyone's."""
+    """An attribute. `used`: a member had a value of it; `resealing`: its new protection is not yet everyone's.
+
+    `built_in`: every account has it.
+    """
 
     id: AttributeId
     name: str
+    former_names: list[str] = Field(description="They go on working in templates, rules, imports and requests")
     type: AttributeType
     protection: Protection
     label: dict[str, str]
     choices: list[Choice]
     required: bool
     ask_at_signup: bool
+    default: Default
     used: bool
     resealing: bool
+    built_in: bool
 
 
 def stored(choices: list[Choice]) -> list[StoredChoice]:
@@ -84,12 +97,15 @@ def shown(attribute: Attribute) -> AttributeShown:
     return AttributeShown(
         id=attribute.attribute_id,
         name=attribute.name,
+        former_names=list(attribute.former_names),
         type=attribute.type,
         protection=attribute.protection,
         label=dict(attribute.label),
         choices=[Choice(value=choice.value, label=dict(choice.label)) for choice in attribute.choices],
         required=attribute.required,
         ask_at_signup=attribute.ask_at_signup,
+        default=attribute.default,
         used=attribute.used,
         resealing=attribute.resealing is not None,
+        built_in=attribute.built_in,
     )

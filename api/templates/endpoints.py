@@ -37,7 +37,7 @@ MAX_VERSION = 1_000_000
 @router.post("", status_code=status.HTTP_201_CREATED, dependencies=[Requires("templates:write")])
 async def create_template(body: NewTemplate, response: Response, by: By, services: From) -> TemplateShown:
     """Create a template. Every fault in it is listed at once, with its line."""
-    names = await services.attribute_names(by.account_id)
+    names = await _names(by, services)
     draft = _draft(**dict(body))
     made = await services.templates.create(by.account_id, draft, names, await _attached(draft, by, services))
     response.headers["Location"] = f"/v1/templates/{ids.encode('tpl', made.template_id)}"
@@ -59,7 +59,7 @@ async def list_templates(page: Paged, by: By, services: From) -> Listed[Template
 @router.post("/check", dependencies=[Requires("templates:read")])
 async def check_words(body: Words, by: By, services: From) -> Checked:
     """Check a template that is not stored; the answer is 422 with every fault, or its links."""
-    names = await services.attribute_names(by.account_id)
+    names = await _names(by, services)
     draft = _draft(name="unnamed", **dict(body))
     found = await checked(draft, names, await _attached(draft, by, services))
     return Checked(links=list(found.links))
@@ -86,7 +86,7 @@ async def change_template(
     """Change a template: other words are a new version. What is scheduled keeps the version it was scheduled with."""
     present = await services.templates.get(by.account_id, template_id)
     draft = _draft(**{**asdict(present.as_draft()), **{name: getattr(body, name) for name in body.model_fields_set}})
-    names, attached = await services.attribute_names(by.account_id), await _attached(draft, by, services)
+    names, attached = await _names(by, services), await _attached(draft, by, services)
     changed = await services.templates.change(by.account_id, template_id, revision, draft, names, attached)
     revisions.tag(response, changed.revision)
     return shown(changed)
@@ -97,7 +97,7 @@ async def check_template(template_id: TemplatePath, by: By, services: From) -> C
     """Check a stored template against the attributes as they are now."""
     draft = (await services.templates.get(by.account_id, template_id)).as_draft()
     attached = await _attached(draft, by, services)
-    found = await checked(draft, await services.attribute_names(by.account_id), attached)
+    found = await checked(draft, await _names(by, services), attached)
     return Checked(links=list(found.links))
 
 
@@ -105,9 +105,12 @@ async def check_template(template_id: TemplatePath, by: By, services: From) -> C
 async def render_template(template_id: TemplatePath, body: Value, by: By, services: From) -> Rendered:
     """Show what one recipient would read: a member, given values, or a member with some values otherwise."""
     draft = (await services.templates.get(by.account_id, template_id)).as_draft()
-    values = {**await _values_of_member(body, by, services), **body.values}
-    names, attached = await services.attribute_names(by.account_id), await _attached(draft, by, services)
-    preview = await render(draft, names, attached, values)
+    names, attached = await services.attributes.names(by.account_id), await _attached(draft, by, services)
+    values = await _values_of_member(body, by, services)
+    values |= {names.get(name, name): value for name, value in body.values.items()}
+    # A template may say any name of an attribute.
+    said = {name: values[key] for name, key in names.items() if key in values}
+    preview = await render(draft, list(names), attached, said)
     return Rendered.model_validate(preview)
 
 
@@ -119,7 +122,12 @@ async def _attached(draft: TemplateDraft, by: Caller, services: Services) -> tup
     return await services.attachments.named(by.account_id, draft.attachments)
 
 
+async def _names(by: Caller, services: Services) -> list[str]:
+    return list(await services.attributes.names(by.account_id))
+
+
 async def _values_of_member(body: Value, by: Caller, services: Services) -> dict[str, object]:
+    """Return a member's values by key; none if no member is named."""
     if body.member is None:
         return {}
     if not by.may("members:read"):

@@ -55,9 +55,9 @@ def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Asse
     if links.faults:
         raise InvalidTemplate(faults=links.faults[:MAX_FAULTS])
     return Assembled(
-        subject=_compiled("subject", subject, names, direct=direct),
-        html=_compiled("html", html, names, direct=direct) if html else None,
-        text=_compiled("text", text, names, direct=direct),
+        subject=_compiled("subject", subject, names, content.keys, direct=direct),
+        html=_compiled("html", html, names, content.keys, direct=direct) if html else None,
+        text=_compiled("text", text, names, content.keys, direct=direct),
         links=tuple(links.urls),
         shown=shown,
     )
@@ -122,9 +122,11 @@ def _text(content: Content, trees: _Trees, links: Links, tracker_url: str) -> no
     return skeleton.apply()
 
 
-def _compiled(kind: Kind, tree: nodes.Template, tokens: Mapping[str, int], *, direct: bool) -> PartTemplate:
+def _compiled(
+    kind: Kind, tree: nodes.Template, tokens: Mapping[str, int], keys: Mapping[str, str], *, direct: bool
+) -> PartTemplate:
     try:
-        return PartTemplate(kind, tree, tokens, direct=direct)
+        return PartTemplate(kind, tree, tokens, keys, direct=direct)
     except (SyntaxError, RecursionError, MemoryError):
         # Python's own limits on nesting, met by the code that Jinja2 makes of a template.
         raise InvalidTemplate(faults=[Fault(f"/{kind}", "too_complex", "nested too deep")]) from None

@@ -47,7 +47,7 @@ class CheckedContent:
 def check(content: Content, *, samples: Sequence[Mapping[str, object]]) -> CheckedContent:
     """Return what `content` comes to; raise InvalidTemplate with every fault found in it.
 
-    `samples` are values of members, by attribute; a member with none is always tried besides.
+    `samples` are values of members, by attribute key; a member with none is always tried besides.
     """
     faults = list(_sender_faults(content))
     if not content.subject.strip():

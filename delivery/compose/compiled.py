@@ -37,7 +37,7 @@ _MAX_FIELD = 900
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One member as a message needs it. `values` are by attribute; `name`, if there, is shown in To."""
+    """One member as a message needs it. `values` are by attribute key; `name`, if there, is shown in To."""
 
     seq: int
     member_id: UUID

@@ -4,7 +4,7 @@ Values only. They are stored as one JSON document with the run, so that an edit 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +44,8 @@ class Content:
     """One immutable version of what is sent.
 
     `subject`, `preheader`, `html` and `text` are templates in the closed language of `language.py`; `attributes` are
-    the names that they may use. An empty `text` is derived from `html`; an empty `html` makes a plain text mail. Of the
+    the names that they may use, `keys` says which of them stand for a value of another key: an attribute was called
+    otherwise before. An empty `text` is derived from `html`; an empty `html` makes a plain text mail. Of the
     `attachments` those that `html` names by `cid:` are shown in it.
     """
 
@@ -57,6 +58,7 @@ class Content:
     track_clicks: bool
     attributes: tuple[str, ...]
     attachments: tuple[Attachment, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document that `from_json` reads back."""

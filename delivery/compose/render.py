@@ -7,7 +7,7 @@ to the same bounds and fail alike: RenderFailed, with the line and the kind of f
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, NamedTuple
 
 from jinja2 import TemplateError, nodes
@@ -47,24 +47,38 @@ ENVIRONMENTS: Mapping[Kind, MailEnvironment] = {
 
 
 class _Hole(NamedTuple):
-    """A value and what is done with it; the same in several places (a name in each paragraph) is computed once."""
+    """A value, by its key, and what is done with it; the same in several places (as a name is) is computed once."""
 
-    name: str
+    key: str
     filters: _Filters
     line: int
     places: list[int]
 
 
 class PartTemplate:
-    """A compiled template. `tokens` maps the names of token holes to positions in what `render` is given."""
+    """A compiled template. `tokens` maps the names of token holes to positions in what `render` is given.
 
-    def __init__(self, kind: Kind, tree: nodes.Template, tokens: Mapping[str, int], *, direct: bool = True) -> None:
+    `keys` are those of values that the template calls otherwise.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        tree: nodes.Template,
+        tokens: Mapping[str, int],
+        keys: Mapping[str, str] = MappingProxyType({}),
+        *,
+        direct: bool = True,
+    ) -> None:
         self._escape = kind == "html"
         self._finalize = one_line if kind == "subject" else lines
         self._limit = MAX_SUBJECT if kind == "subject" else MAX_OUTPUT
         self._tokens = tokens
         used = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
-        self._values = tuple(sorted(used - tokens.keys() - {"loop", UNSUBSCRIBE_URL}))
+        self._keys = keys
+        self._values = tuple(
+            (name, keys.get(name, name)) for name in sorted(used - tokens.keys() - {"loop", UNSUBSCRIBE_URL})
+        )
         self._token_names = tuple((name, tokens[name]) for name in sorted(used & tokens.keys()))
         self._segments: list[bytes] = []
         self._token_holes: list[tuple[int, int]] = []
@@ -92,7 +106,7 @@ class PartTemplate:
         room = self._limit - self._size
         for hole in self._holes:
             try:
-                value: object = unsubscribe_url if hole.name == UNSUBSCRIBE_URL else plain(values.get(hole.name))
+                value: object = unsubscribe_url if hole.key == UNSUBSCRIBE_URL else plain(values.get(hole.key))
                 for function, arguments, named in hole.filters:
                     value = function(value, *arguments, **named)
                 text = self._finalize(value)
@@ -112,7 +126,7 @@ class PartTemplate:
         known[BUDGET] = Budget()
         assert self._template is not None  # noqa: S101 - chosen by `render`
         try:
-            known |= {name: plain(values.get(name)) for name in self._values}
+            known |= {name: plain(values.get(key)) for name, key in self._values}
             printed = self._template.root_render_func(self._template.new_context(known, shared=True))
             return _joined(printed, self._limit)
         except Exception as error:  # noqa: BLE001 - whatever a template raises is the template's fault
@@ -163,12 +177,12 @@ class PartTemplate:
                 inner = inner.node
             if not isinstance(inner, nodes.Name):
                 return False
-            self._hole(inner.name, tuple(reversed(filters)), part.lineno)
+            self._hole(self._keys.get(inner.name, inner.name), tuple(reversed(filters)), part.lineno)
         return True
 
-    def _hole(self, name: str, filters: _Filters, line: int) -> None:
-        hole = _Hole(name, filters, line, [])
-        alike = self._alike.setdefault(repr((name, filters)), hole)
+    def _hole(self, key: str, filters: _Filters, line: int) -> None:
+        hole = _Hole(key, filters, line, [])
+        alike = self._alike.setdefault(repr((key, filters)), hole)
         if alike is hole:
             self._holes.append(hole)
         alike.places.append(len(self._segments))

@@ -41,8 +41,8 @@ class Reject(NamedTuple):
 def check_mapping(mapping: Mapping[str, str], definitions: Definitions) -> None:
     """Raise InvalidInput with a fault `/mapping/<column>` for each wrong target."""
     faults = []
-    targets = list(mapping.values())
-    for column, target in mapping.items():
+    targets = [_key(target, definitions) for target in mapping.values()]
+    for column, target in zip(mapping, targets, strict=True):
         pointer = "/mapping/" + column.replace("~", "~0").replace("/", "~1")
         if target != EMAIL and target not in definitions:
             faults.append(Fault(pointer, "unknown-attribute", "email, or the name of an attribute"))
@@ -55,20 +55,21 @@ def check_mapping(mapping: Mapping[str, str], definitions: Definitions) -> None:
 
 
 def resolve(header: Sequence[str], mapping: Mapping[str, str], definitions: Definitions) -> dict[int, str]:
-    """Return target by column number; columns that are named nowhere are ignored.
+    """Return `email` or an attribute's key by column number; columns that are named nowhere are ignored.
 
-    Without a mapping, columns named `email` or like an attribute are taken. Raises InvalidInput if a mapped column is
-    missing or stands twice, or if none becomes the address. Texts of the file are not repeated in it: a file without a
-    header begins with a member.
+    Without a mapping, columns named `email` or like an attribute, by any of its names, are taken. Raises InvalidInput
+    if a mapped column is missing or stands twice, or if none becomes the address. Texts of the file are not repeated in
+    it: a file without a header begins with a member.
     """
     if len(header) > MAX_COLUMNS:
         raise InvalidInput(f"The file has more than {MAX_COLUMNS} columns")
-    wanted = {_folded(column): target for column, target in (mapping or _by_name(definitions)).items()}
+    named = {column: _key(target, definitions) for column, target in mapping.items()}
+    wanted = {_folded(column): target for column, target in (named or {EMAIL: EMAIL, **definitions.names}).items()}
     found = {number: wanted[_folded(title)] for number, title in enumerate(header) if _folded(title) in wanted}
     targets = list(found.values())
     faults = [
         Fault(f"/mapping/{column.replace('~', '~0').replace('/', '~1')}", "no-column", "The file has no such column")
-        for column, target in mapping.items()
+        for column, target in named.items()
         if target not in targets
     ]
     if len(set(targets)) < len(targets):
@@ -80,8 +81,10 @@ def resolve(header: Sequence[str], mapping: Mapping[str, str], definitions: Defi
     return found
 
 
-def _by_name(definitions: Definitions) -> dict[str, str]:
-    return {name: name for name in (EMAIL, *definitions)}
+def _key(target: str, definitions: Definitions) -> str:
+    # Of an attribute that isn't there, or was removed since, the name itself: no key is like it.
+    attribute = definitions.named(target)
+    return target if attribute is None else attribute.key
 
 
 def _folded(title: str) -> str:
@@ -91,6 +94,7 @@ def _folded(title: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Column:
     number: int
+    key: str
     name: str
     read: Reader
 
@@ -102,7 +106,7 @@ class RowReader:
         self._width = len(header)
         self._email = next(number for number, target in columns.items() if target == EMAIL)
         self._columns = [
-            _Column(number, target, reader(definitions[target], ZoneInfo(zone)))
+            _Column(number, target, definitions[target].name, reader(definitions[target], ZoneInfo(zone)))
             for number, target in columns.items()
             if target != EMAIL
         ]
@@ -142,7 +146,7 @@ class RowReader:
             cell = fields[column.number]
             if cell and (cell := cell.strip()):
                 try:
-                    values[column.name] = column.read(_unguarded(cell))
+                    values[column.key] = column.read(_unguarded(cell))
                 except WrongValue as error:
                     return Reject(record, f"{column.name}: {error.detail}")
         return Row(record, address, values)

@@ -27,6 +27,7 @@ from members.keyring import AddressHashes, Ring
 from members.member import RANDOM_BYTES, NewRows, new_rows
 from members.profile import Profile, same_values, seal, unseal, unwrap_member_key
 from members.sealing import NONCE_BYTES
+from members.values import defaults
 from members.vault import UNREADABLE
 
 SQL = sql.load(__package__ or "", "merge.sql")
@@ -112,6 +113,7 @@ class Merge:
         """Decide each row's fate and seal what is new. `before`: keys taken by a batch that is not committed yet."""
         decision = Decision()
         random = memoryview(self.random(RANDOM_BYTES * len(rows)))
+        missing = defaults(self.definitions)
         for place, row in enumerate(rows):
             if not place % _SLICE:
                 await asyncio.sleep(0)
@@ -122,11 +124,12 @@ class Merge:
                 continue
             if existing is None:
                 start = place * RANDOM_BYTES
-                facets = make_facets(row.values, self.definitions, self.ring, self.groups)
+                values = missing | row.values
+                facets = make_facets(values, self.definitions, self.ring, self.groups)
                 mine = bytes(random[start : start + RANDOM_BYTES])
                 hashes = standing.hashes[place]
-                decision.new.append(new_rows(self.ring, self.new_id(), row.address, hashes, row.values, facets, mine))
-                decision.names.update(row.values)
+                decision.new.append(new_rows(self.ring, self.new_id(), row.address, hashes, values, facets, mine))
+                decision.names.update(values)
             elif not self._update(row, existing, decision):
                 decision.rejects.append(Reject(row.record, "The member's stored profile can't be opened"))
                 continue
@@ -152,7 +155,7 @@ class Merge:
         if self.mode == "update":
             return "No member has this address, and the mode is update"
         missing = self.required - row.values.keys()
-        return f"{min(missing)}: A value is required" if missing else None
+        return f"{min(self.definitions[key].name for key in missing)}: A value is required" if missing else None
 
     def _update(self, row: Row, existing: asyncpg.Record, decision: Decision) -> bool:
         """Merge a row into a member; its status and address stay. Return False if the member can't be opened."""

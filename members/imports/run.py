@@ -144,7 +144,9 @@ class _Run:
             consent_source=self.row["consent_source"],
             consent_at=self.options.consent_at,
             new_id=self.new_id,
-            required=frozenset(name for name, attribute in definitions.items() if attribute.required),
+            required=frozenset(
+                key for key, attribute in definitions.items() if attribute.required and attribute.default is None
+            ),
             random=self.rings.random,
         )
         pipeline = _Pipeline(self, merge, width, rows_done)

@@ -22,7 +22,7 @@ def hide_values(rule: Any, definitions: Definitions, ring: Ring, random: Callabl
     """Return a rule's JSON with the values of its tests hidden but those of open attributes."""
 
     def hide(name: object, value: object) -> object:
-        attribute = definitions.get(name) if isinstance(name, str) else None
+        attribute = definitions.named(name) if isinstance(name, str) else None
         if attribute is not None and attribute.protection == "open":
             return value
         sealed = wrap(ring.notes, orjson.dumps(value), _aad(ring), random(NONCE_BYTES))

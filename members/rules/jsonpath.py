@@ -42,7 +42,7 @@ def literal(value: Value) -> str:
 
 def _test(test: Test, ring: Ring) -> str:
     attribute, values = test.attribute, test.values
-    path = f"$.{OPEN if attribute.filtered_as == 'open' else MATCH}.{literal(attribute.name)}"
+    path = f"$.{OPEN if attribute.filtered_as == 'open' else MATCH}.{literal(attribute.key)}"
     match test.operator:
         case "is_set":
             return f"exists({path})" if values[0] else f"!(exists({path}))"

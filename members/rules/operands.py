@@ -22,7 +22,7 @@ def read_test(content: Mapping[str, Any], pointer: str, definitions: Definitions
     if len(operators) != 1 or operators[0] not in TYPES:
         raise fault(pointer, "unknown-operator", f"With attribute stands one of: {', '.join(TYPES)}")
     operator, name = operators[0], content["attribute"]
-    attribute = definitions.get(name) if isinstance(name, str) else None
+    attribute = definitions.named(name) if isinstance(name, str) else None
     if attribute is None:
         raise fault(f"{pointer}/attribute", "unknown-attribute", "The account has no such attribute")
     if attribute.type not in TYPES[operator]:

@@ -22,8 +22,8 @@ def predicate(rule: Rule) -> Predicate:
             holds = predicate(part)
             return lambda values: not holds(values)
         case Test():
-            name, decide = rule.attribute.name, met(rule)
-            return lambda values: decide(values.get(name))
+            key, decide = rule.attribute.key, met(rule)
+            return lambda values: decide(values.get(key))
         case _:
             raise TypeError(f"{type(rule).__name__} is not answered by opening members")
 

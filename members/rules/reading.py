@@ -118,7 +118,7 @@ class _Reading:
         return InTopic(topic_id)
 
     def _tag(self, content: object, pointer: str, _: int) -> Rule:
-        attribute = self._known.definitions.get(TAGS)
+        attribute = self._known.definitions.named(TAGS)
         if attribute is None or attribute.type != "tags":
             raise fault(pointer, "unknown-attribute", f"The account has no attribute {TAGS} of the type tags")
         try:

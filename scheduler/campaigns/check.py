@@ -1,7 +1,7 @@
 """Whether a campaign can be sent as it stands: sender, template, attributes and audience, every fault at once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -18,19 +18,11 @@ from scheduler.campaigns.fields import audience_faults
 SQL = sql.load(__package__ or "", "freezing.sql")
 
 
-class Named(Protocol):
-    """What has a name."""
-
-    @property
-    def name(self) -> str:
-        """The name that templates use."""
-
-
 class Attributes(Protocol):
     """Which attributes an account has (members/attributes.py)."""
 
-    async def list(self, account_id: UUID, /) -> Sequence[Named]:
-        """Return the account's attributes."""
+    async def names(self, account_id: UUID, /) -> Mapping[str, str]:
+        """Return the names that templates may use, each with the key of its values."""
 
 
 class AudienceResolver(Protocol):
@@ -72,6 +64,7 @@ class CampaignChecker:
         row = await self._main.fetchrow(SQL["material"], account_id, campaign_id)
         if row is None:
             raise NotFound("There is no such campaign")
+        names = await self._attributes.names(account_id)
         content = Content(
             row["subject"],
             row["preheader"],
@@ -87,8 +80,9 @@ class CampaignChecker:
             ),
             row["track_opens"],
             row["track_clicks"],
-            tuple(attribute.name for attribute in await self._attributes.list(account_id)),
+            tuple(names),
             tuple(map(Attachment.from_json, row["attachments"])),
+            {name: key for name, key in names.items() if name != key},
         )
         found = CampaignCheck(
             faults=(),

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.errors import InvalidInput
-from members.attribute import Attribute, Choice
+from members.attribute import Attribute, Choice, Definitions
 from members.cells import reader
 from members.errors import WrongValue
 from members.values import check_values, from_json
@@ -13,8 +13,8 @@ from members.values import check_values, from_json
 TOKYO = ZoneInfo("Asia/Tokyo")
 
 
-def attribute(type_: Any, *choices: Choice) -> Attribute:
-    return Attribute(UUID(int=1), "x", type_, "sealed", {}, choices, False, False, False, 1)
+def attribute(type_: Any, *choices: Choice, name: str = "x", **more: Any) -> Attribute:
+    return Attribute(UUID(int=1), name, name, type_, "sealed", {}, choices, False, False, False, 1, **more)
 
 
 PLAN = (Choice("gold", {"ja": "ゴールド", "en": "Gold plan"}), Choice("silver", {"ja": "銀"}))
@@ -91,7 +91,7 @@ def test_json_values_are_judged_strictly(type_: str, value: object) -> None:
 
 
 def test_all_wrong_values_are_named_by_pointer() -> None:
-    definitions = {"age": attribute("number"), "day": attribute("date")}
+    definitions = Definitions([attribute("number", name="age"), attribute("date", name="day")])
     with pytest.raises(InvalidInput) as caught:
         check_values({"age": "x", "day": "y", "a/b": 1}, definitions)
     assert [fault.pointer for fault in caught.value.faults] == [
@@ -100,3 +100,45 @@ def test_all_wrong_values_are_named_by_pointer() -> None:
         "/attributes/a~1b",
     ]
     assert check_values({"age": 1.0, "day": None}, definitions) == {"age": 1}
+
+
+def test_a_value_is_taken_by_any_name_and_kept_by_its_key_but_not_said_twice() -> None:
+    plan = Attribute(UUID(int=1), "plan", "tier", "text", "sealed", {}, (), False, False, True, 2, former_names=("plan", "rank"))
+    definitions = Definitions([plan])
+    for name in ("plan", "rank", "tier"):
+        assert check_values({name: "gold"}, definitions) == {"plan": "gold"}
+    with pytest.raises(InvalidInput) as caught:
+        check_values({"tier": "gold", "plan": "silver"}, definitions)
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/attributes/plan", "said-twice")]
+
+
+def built_in(key: str) -> Attribute:
+    return attribute("text", name=key, built_in=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "stored"),
+    [
+        ("locale", "ja", "ja"), ("locale", "JA_jp", "ja-JP"), ("locale", "zh-hant-tw", "zh-Hant-TW"),
+        ("locale", "es-419", "es-419"), ("time_zone", "asia/tokyo", "Asia/Tokyo"), ("time_zone", "UTC", "UTC"),
+        ("name", "ja_JP", "ja_JP"),
+    ],
+)  # fmt: skip
+def test_languages_and_zones_are_kept_in_their_own_case(key: str, text: str, stored: str) -> None:
+    assert from_json(built_in(key), text) == stored
+    assert reader(built_in(key), TOKYO)(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("locale", "japanese"), ("locale", "ja-"), ("locale", "日本語"), ("locale", ""), ("locale", "ja-JP-u-ca"),
+        ("time_zone", "Tokyo"), ("time_zone", "../etc/passwd"), ("time_zone", "+09:00"), ("time_zone", ""),
+    ],
+)  # fmt: skip
+def test_what_is_no_language_and_no_zone_is_refused(key: str, text: str) -> None:
+    with pytest.raises(WrongValue):
+        from_json(built_in(key), text)
+    with pytest.raises(WrongValue):
+        reader(built_in(key), TOKYO)(text)
+    assert from_json(attribute("text", name=key), text) == text
