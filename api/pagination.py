@@ -28,13 +28,7 @@ class Page(BaseModel):
     @property
     def after(self) -> UUID | None:
         """The id after which the page begins; raises InvalidInput for a cursor that we never gave."""
-        if self.cursor is None:
-            return None
-        try:
-            return ids.decode("cur", self.cursor)
-        except NotFound:
-            detail = "Send `next` of the page before, unchanged"
-            raise InvalidInput("The cursor is not one of ours", [Fault("/query/cursor", "invalid", detail)]) from None
+        return page_after(self.cursor, "/query/cursor")
 
 
 Paged = Annotated[Page, Query()]
@@ -46,6 +40,15 @@ class Listed(Answer, Generic[T]):
     items: list[T]
     next: str | None = None
     count: int | None = None
+
+
+def page_after(cursor: str | None, pointer: str) -> UUID | None:
+    """Return the id that a cursor stands for, None for none; raise InvalidInput for one that we never gave."""
+    try:
+        return None if cursor is None else ids.decode("cur", cursor)
+    except NotFound:
+        detail = "Send `next` of the page before, unchanged"
+        raise InvalidInput("The cursor is not one of ours", [Fault(pointer, "invalid", detail)]) from None
 
 
 def cut(found: Sequence[T], page: Page, last: UUID | None) -> str | None:

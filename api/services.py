@@ -22,6 +22,7 @@ from members.groups import GroupStore
 from members.imports.store import ImportStore
 from members.members import MemberStore
 from members.previews import PreviewStore
+from members.search import MemberSearch
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
@@ -44,6 +45,7 @@ class Services:
     attributes: AttributeStore
     members: MemberStore
     vault: Vault
+    search: MemberSearch
     stops: StopStore
     groups: GroupStore
     imports: ImportStore

@@ -14,6 +14,7 @@ from core.errors import InvalidInput, NotFound, StaleRevision, Tampered
 from members.addresses import parse
 from members.attribute import Definitions
 from members.attributes import load_definitions, mark_used
+from members.built_in import TAGS
 from members.errors import AddressTaken, Overtaken
 from members.facets import groups_of, make_facets
 from members.fence import hold_keys, unless_overtaken
@@ -37,6 +38,7 @@ from members.writing import (
 SQL = sql.load(__package__ or "", "members.sql")
 
 MAX_PAGE = 500
+_TRIES = 10
 
 
 class MemberStore:
@@ -120,6 +122,10 @@ class MemberStore:
             raise NotFound("No member has this address")
         return await self.get(account_id, member_id)
 
+    async def many(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[Member]:
+        """Return these members, oldest first; those that are gone or can't be opened are left out."""
+        return await self._opened(account_id, await self._pool.fetch(SQL["many"], account_id, member_ids))
+
     async def list(
         self,
         account_id: UUID,
@@ -135,15 +141,8 @@ class MemberStore:
         """
         limit = max(1, min(limit, MAX_PAGE))
         rows = await self._pool.fetch(SQL["list"], account_id, after, limit + 1, status, path)
-        ring = await ring_for(self._rings, account_id, {row["ring_version"] for row in rows})
-        definitions = await load_definitions(self._pool, account_id)
-        items = []
-        for row in rows[:limit]:
-            try:
-                items.append(_member(row, open_row(ring, row), definitions))
-            except Tampered:
-                UNREADABLE.inc()
-        return Page(items, rows[limit - 1]["member_id"] if len(rows) > limit else None)
+        items = await self._opened(account_id, rows[:limit])
+        return Page(list(items), rows[limit - 1]["member_id"] if len(rows) > limit else None)
 
     @unless_overtaken
     async def change(
@@ -210,6 +209,18 @@ class MemberStore:
                 raise AddressTaken("Another member has this address") from None
         return await self.get(account_id, member_id)
 
+    async def tag(self, account_id: UUID, member_id: UUID, *, add: Sequence[str], remove: Sequence[str]) -> Member:
+        """Add and remove tags, whoever else changes the member meanwhile; raise NotFound or InvalidInput."""
+        for _ in range(_TRIES):
+            old = await self.get(account_id, member_id)
+            tags = old.values.get(TAGS, [])
+            kept = [tag for tag in tags if tag not in remove] if isinstance(tags, list) else []
+            try:
+                return await self.change(account_id, member_id, old.revision, values={TAGS: [*kept, *add]})
+            except StaleRevision:
+                continue
+        raise StaleRevision("Others kept changing the member")
+
     async def erase(self, account_id: UUID, member_id: UUID) -> None:
         """Erase a member for good: key, row and indexes go, the suppression hash stays. Raises NotFound."""
         async with self._pool.acquire() as connection, connection.transaction():
@@ -229,6 +240,17 @@ class MemberStore:
         if row is None:
             raise NotFound("No such member")
         return row
+
+    async def _opened(self, account_id: UUID, rows: Sequence[asyncpg.Record]) -> Sequence[Member]:
+        ring = await ring_for(self._rings, account_id, {row["ring_version"] for row in rows})
+        definitions = await load_definitions(self._pool, account_id)
+        opened = []
+        for row in rows:
+            try:
+                opened.append(_member(row, open_row(ring, row), definitions))
+            except Tampered:
+                UNREADABLE.inc()
+        return opened
 
     def _reseal(self, ring: Ring, row: asyncpg.Record, profile: Profile) -> bytes:
         account, member, version = ring.account_id.bytes, row["member_id"].bytes, row["ring_version"]

@@ -14,6 +14,13 @@ FROM member m
 JOIN keys.member_key k USING (account_id, member_id)
 WHERE m.account_id = $1 AND m.member_id = $2;
 
+-- name: many
+SELECT m.*, k.ring_version, k.wrapped
+FROM member m
+JOIN keys.member_key k USING (account_id, member_id)
+WHERE m.account_id = $1 AND m.member_id = ANY ($2::uuid[])
+ORDER BY m.member_id;
+
 -- name: list
 -- Walks the primary key from the cursor on.
 SELECT m.*, k.ring_version, k.wrapped

@@ -36,7 +36,7 @@ _EXPECTED = {
 
 
 def check_values(values: Mapping[str, object], definitions: Definitions) -> dict[str, Value]:
-    """Check values from JSON, by any name, against the definitions; return them by key, null ones left out.
+    """Check values from JSON, by any name, against the definitions; return them by key, nothings left out.
 
     Raises InvalidInput with a fault for each, pointers `/attributes/<name>`.
     """
@@ -52,7 +52,7 @@ def check_values(values: Mapping[str, object], definitions: Definitions) -> dict
         if attribute.key in said:
             faults.append(Fault(pointer, "said-twice", f"It is the attribute {attribute.name} by a former name"))
         said.add(attribute.key)
-        if value is not None:
+        if not is_nothing(value):
             try:
                 checked[attribute.key] = from_json(attribute, value)
             except WrongValue as error:
@@ -60,6 +60,11 @@ def check_values(values: Mapping[str, object], definitions: Definitions) -> dict
     if faults:
         raise InvalidInput("The values do not fit the attributes", faults)
     return checked
+
+
+def is_nothing(value: object) -> bool:
+    """Whether a JSON value says that there is none: null, or a list without a tag."""
+    return value is None or value == []
 
 
 def missing_values(values: Mapping[str, Value], definitions: Definitions) -> list[str]:

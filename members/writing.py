@@ -13,7 +13,7 @@ from members.errors import Suppressed
 from members.keyring import Ring
 from members.member import Consent
 from members.profile import Value
-from members.values import check_values, defaults, missing_values
+from members.values import check_values, defaults, is_nothing, missing_values
 
 SQL = sql.load(__package__ or "", "writing.sql")
 
@@ -89,13 +89,13 @@ def checked_values(values: Mapping[str, object], definitions: Definitions) -> di
 def merged_values(
     old: Mapping[str, Value], changes: Mapping[str, object], definitions: Definitions
 ) -> dict[str, Value]:
-    """Return old values, by key, overlaid with changes by name, where None removes.
+    """Return old values, by key, overlaid with changes by name, where null removes, as does an empty list.
 
     Values of removed attributes stay, unseen.
     """
     merged = {**old, **check_values(changes, definitions)}
     for name, value in changes.items():
-        if value is None and (attribute := definitions.named(name)):
+        if is_nothing(value) and (attribute := definitions.named(name)):
             merged.pop(attribute.key, None)
     if changes:
         _refuse_missing(merged, definitions)

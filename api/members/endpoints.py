@@ -1,34 +1,35 @@
 """/v1/members: people, what is known of them, and what they consented to."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 
 from api import revisions
 from api.auth import By, Caller, Requires
+from api.members.fields import at_fields, sent
 from api.members.schemas import (
     ConsentGiven,
     ConsentsShown,
     MemberChange,
-    MemberSearch,
     MemberShown,
     MembersPage,
     NewMember,
+    Search,
+    SearchShown,
+    TagsMoved,
     shown,
     shown_consents,
+    shown_search,
 )
-from api.pagination import Listed
+from api.pagination import Listed, page_after
 from api.revisions import IfMatch
 from api.route import Route
 from api.services import From, Services
 from api.values import MemberPath
 from core import ids
 from core.clock import Clock
-from core.errors import Fault, NotFound
-from members.errors import AddressTaken, BadAddress, Suppressed
 from members.member import Consent
+from members.search import Found
 
 router = APIRouter(prefix="/v1/members", tags=["members"], route_class=Route)
 
@@ -36,11 +37,11 @@ router = APIRouter(prefix="/v1/members", tags=["members"], route_class=Route)
 @router.post("", status_code=status.HTTP_201_CREATED, dependencies=[Requires("members:write")])
 async def create_member(body: NewMember, response: Response, by: By, services: From) -> MemberShown:
     """Create a member."""
-    with _at_email():
+    with at_fields(body):
         made = await services.members.create(
             by.account_id,
             body.email,
-            body.attributes,
+            sent(body, body.attributes),
             consent=_consent(body.consent, services.clock),
             groups=body.groups,
         )
@@ -59,17 +60,19 @@ async def list_members(page: Annotated[MembersPage, Query()], by: By, services: 
 
 
 @router.post("/search", dependencies=[Requires("members:read")])
-async def search_members(body: MemberSearch, by: By, services: From) -> Listed[MemberShown]:
-    """Find a member by exact address: one item, or none."""
-    with _at_email():
-        try:
-            found = [await services.members.by_address(by.account_id, body.email)]
-        except NotFound:
-            found = []
-    await services.audit.record(
-        by.account_id, by.actor, "member.searched", "members", {"by": "email", "hits": len(found)}
-    )
-    return Listed(items=[shown(member, None) for member in found])
+async def search_members(body: Search, by: By, services: From) -> SearchShown:
+    """Find members by exact address (one item, or none), or by a part of an address or a name, by opening them."""
+    if body.part is None:
+        with at_fields(body):
+            member_id = await services.vault.find(by.account_id, body.email or "")
+        found = Found([] if member_id is None else [member_id], 0, None)
+    else:
+        after = page_after(body.cursor, "/cursor")
+        found = await services.search.part(by.account_id, body.part, after=after, limit=body.limit)
+    # What was looked for stands nowhere.
+    told = {"by": "email" if body.part is None else "part", "hits": len(found.member_ids)}
+    await services.audit.record(by.account_id, by.actor, "member.searched", "members", told)
+    return shown_search(found, await services.members.many(by.account_id, found.member_ids))
 
 
 @router.get("/{member_id}", dependencies=[Requires("members:list", "members:read")])
@@ -86,13 +89,13 @@ async def change_member(
 ) -> MemberShown:
     """Change a member, record a consent, or end it. What runs already stops for a member who withdraws."""
     consent = _consent(body.consent, services.clock)
-    with _at_email():
+    with at_fields(body):
         changed = await services.members.change(
             by.account_id,
             member_id,
             revision,
             address=body.email,
-            values=body.attributes,
+            values=sent(body, body.attributes),
             groups=body.groups,
             consent=consent,
             withdrawn_by=body.withdrawn_by,
@@ -101,6 +104,14 @@ async def change_member(
         await services.stops.lift(by.account_id, member_id, consent.given_at)
     if body.withdrawn_by is not None:
         await services.stops.stop(by.account_id, member_id, "unsubscribed")
+    revisions.tag(response, changed.revision)
+    return shown(changed, await _visible(by, services))
+
+
+@router.post("/{member_id}/tags", dependencies=[Requires("members:write")])
+async def move_tags(member_id: MemberPath, body: TagsMoved, response: Response, by: By, services: From) -> MemberShown:
+    """Add tags to a member and take others away, whatever else is changed at the same time."""
+    changed = await services.members.tag(by.account_id, member_id, add=body.add, remove=body.remove)
     revisions.tag(response, changed.revision)
     return shown(changed, await _visible(by, services))
 
@@ -130,13 +141,3 @@ async def _visible(by: Caller, services: Services) -> frozenset[str] | None:
 
 def _consent(given: ConsentGiven | None, clock: Clock) -> Consent | None:
     return None if given is None else Consent(given.source, given.given_at or clock.now())
-
-
-@contextmanager
-def _at_email() -> Iterator[None]:
-    """Point what is said of an address at the field that holds it."""
-    try:
-        yield
-    except (BadAddress, AddressTaken, Suppressed) as error:
-        error.faults = error.faults or (Fault("/email", error.code, error.detail),)
-        raise

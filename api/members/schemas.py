@@ -1,30 +1,38 @@
 """Members as they are sent and shown; personal fields are masked for a key without members:read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from api.pagination import Page
+from api.members.fields import shown_values
+from api.pagination import Listed, Page
 from api.values import Answer, Body, GroupId, Instant, MemberId
+from core import ids
 from members.addresses import mask
 from members.member import ConsentRecord, Member, Status
+from members.search import MAX_HITS, MAX_PART, Found
+from members.values import MAX_TAG, MAX_TAGS
 
 MAX_ADDRESS = 320
 MAX_GROUPS = 200
-MASKED = "***"
 
 Address = Annotated[str, Field(max_length=MAX_ADDRESS, examples=["taro@example.jp"])]
 Values = Annotated[
     dict[str, Any],
     Field(max_length=200, description="By attribute; null removes a value", examples=[{"name": "山田太郎"}]),
 ]
+Locale = Annotated[str | None, Field(max_length=35, description="A language tag (BCP 47)", examples=["ja"])]
+Zone = Annotated[str | None, Field(max_length=64, description="Of the tz database", examples=["Asia/Tokyo"])]
+Tags = Annotated[list[Annotated[str, Field(max_length=MAX_TAG)]], Field(max_length=MAX_TAGS, examples=[["vip"]])]
 Groups = Annotated[list[GroupId], Field(max_length=MAX_GROUPS)]
 
 _EXAMPLE: JsonDict = {
     "email": "taro@example.jp",
+    "locale": "ja",
+    "tags": ["vip"],
     "attributes": {"name": "山田太郎"},
     "consent": {"source": "2026-form", "given_at": "2026-11-01T10:00:00+09:00"},
 }
@@ -43,6 +51,9 @@ class NewMember(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     email: Address
+    locale: Locale = None
+    time_zone: Zone = None
+    tags: Tags = Field(default_factory=list)
     attributes: Values = Field(default_factory=dict)
     groups: Groups = Field(default_factory=list)
     consent: ConsentGiven | None = None
@@ -54,18 +65,39 @@ class MemberChange(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"attributes": {"name": "山田花子"}}]})
 
     email: Address | None = None
+    locale: Locale = None
+    time_zone: Zone = None
+    tags: Tags | None = None
     attributes: Values | None = None
     groups: Groups | None = None
     consent: ConsentGiven | None = Field(None, description="Makes the member active")
     withdrawn_by: str | None = Field(None, min_length=1, max_length=200, description="Ends the consent; says by what")
 
 
-class MemberSearch(Body):
-    """An exact address."""
+class TagsMoved(Body):
+    """Tags to add and tags to take away; one that is there, or isn't, already makes no difference."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "taro@example.jp"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"add": ["vip"], "remove": ["new"]}]})
 
-    email: Address
+    add: Tags = Field(default_factory=list)
+    remove: Tags = Field(default_factory=list)
+
+
+class Search(Body):
+    """An exact address, or a part of an address or a name; case, width and spaces don't matter."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"part": "yama", "limit": 20}]})
+
+    email: Address | None = None
+    part: str | None = Field(None, min_length=1, max_length=MAX_PART)
+    limit: int = Field(50, ge=1, le=MAX_HITS, description="How many at most")
+    cursor: str | None = Field(None, max_length=100, description="`next` of the answer before")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Search":
+        if (self.email is None) == (self.part is None):
+            raise ValueError("Search by email or by part")
+        return self
 
 
 class MembersPage(Page):
@@ -81,10 +113,22 @@ class MemberShown(Answer):
     id: MemberId
     email: str
     status: Status
+    locale: str | None
+    time_zone: str | None
+    tags: list[str]
     attributes: dict[str, Any]
     groups: list[GroupId]
     created_at: datetime
     updated_at: datetime
+
+
+class SearchShown(Listed[MemberShown]):
+    """Whom a search met. A search by part ends after some seconds, maybe with no item: go on with `next`.
+
+    `scanned`: how many members it has looked at.
+    """
+
+    scanned: int
 
 
 class ConsentShown(Answer):
@@ -109,7 +153,7 @@ def shown(member: Member, visible: frozenset[str] | None) -> MemberShown:
         id=member.member_id,
         email=member.address if visible is None else mask(member.address),
         status=member.status,
-        attributes=_masked(member.values, visible),
+        **shown_values(member.values, visible),
         groups=list(member.groups),
         created_at=member.created_at,
         updated_at=member.updated_at,
@@ -121,5 +165,10 @@ def shown_consents(ledger: Sequence[ConsentRecord]) -> ConsentsShown:
     return ConsentsShown(items=[ConsentShown.model_validate(record) for record in ledger])
 
 
-def _masked(values: Mapping[str, Any], visible: frozenset[str] | None) -> dict[str, Any]:
-    return {name: value if visible is None or name in visible else MASKED for name, value in values.items()}
+def shown_search(found: Found, members: Sequence[Member]) -> SearchShown:
+    """Return what the API shows of a search; `members` are those that were found, opened."""
+    return SearchShown(
+        items=[shown(member, None) for member in members],
+        next=None if found.next is None else ids.encode("cur", found.next),
+        scanned=found.scanned,
+    )

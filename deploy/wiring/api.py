@@ -22,6 +22,7 @@ from members.groups import GroupStore
 from members.imports import ImportStore
 from members.members import MemberStore
 from members.previews import PreviewStore
+from members.search import MemberSearch
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
@@ -62,6 +63,7 @@ def _services(this: Process, opened: Opened) -> Services:
         attributes=attributes,
         members=MemberStore(members, rings, this.new_id),
         vault=Vault(members, rings),
+        search=MemberSearch(members, rings, this.clock),
         stops=StopStore(main),
         groups=GroupStore(members, this.new_id),
         audiences=audiences,

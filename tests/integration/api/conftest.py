@@ -34,6 +34,7 @@ from members.kek import Kek
 from members.keyring import KeyRings, create_ring
 from members.members import MemberStore
 from members.previews import PreviewStore
+from members.search import MemberSearch
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
 from members.vault import Vault
@@ -66,6 +67,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         attributes=attributes,
         members=MemberStore(vault, rings, new_id),
         vault=Vault(vault, rings),
+        search=MemberSearch(vault, rings, clock),
         stops=StopStore(main),
         groups=GroupStore(vault, new_id),
         imports=ImportStore(vault, rings, new_id, max_bytes=8_000_000),

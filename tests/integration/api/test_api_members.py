@@ -169,7 +169,7 @@ async def test_lists_come_in_pages(client: httpx.AsyncClient) -> None:
         cursor = page["next"]
     assert (seen, cursor) == (made, None)
     counted = (await client.get("/v1/attributes", params={"count": True})).json()
-    assert counted["count"] == 1
+    assert counted["count"] == 4
 
 
 async def test_a_suppressed_address_is_listed_by_hash_and_can_be_lifted(client: httpx.AsyncClient) -> None:

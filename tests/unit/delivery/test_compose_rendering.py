@@ -119,3 +119,12 @@ def test_a_name_of_any_length_or_type_is_cut_to_a_header_field() -> None:
 def test_half_a_surrogate_pair_in_a_value_does_no_harm() -> None:
     envelope = compose(values={"name": "\ud83d"}, html="{{ name }}", subject="{{ name }}")
     assert envelope.message.isascii()
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("words", ["{{ rank }}", "{% if rank %}{{ rank }}{% endif %}"])
+def test_a_name_prints_the_value_of_the_key_behind_it(words: str, direct: bool) -> None:
+    changes: dict[str, Any] = {"attributes": (*ATTRIBUTES, "rank"), "keys": {"rank": "note"}, "direct": direct}
+    assert part(compose(values={"note": "gold", "rank": "lead"}, text=f"now {words}", **changes), "plain").startswith(
+        "now gold"
+    )
