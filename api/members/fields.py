@@ -21,10 +21,8 @@ def sent(body: BaseModel, attributes: Mapping[str, Any] | None) -> dict[str, Any
     top = {name: getattr(body, name) for name in TOP_LEVEL if name in body.model_fields_set}
     twice = sorted(top.keys() & (attributes or {}).keys())
     if twice:
-        detail = "It stands beside the address already"
-        raise InvalidInput(
-            "A value is said twice", [Fault(f"/attributes/{name}", "said-twice", detail) for name in twice]
-        )
+        faults = [Fault(f"/{name}", "said-twice", "It stands among the attributes too") for name in twice]
+        raise InvalidInput("A value is said twice", faults)
     return {**(attributes or {}), **top}
 
 

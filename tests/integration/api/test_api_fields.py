@@ -28,7 +28,7 @@ async def test_what_is_wrong_with_them_is_told_where_it_stands(client: httpx.Asy
         ({"tags": ["a\nb"]}, ["/tags"]),
         ({"tags": ["x" * 101]}, ["/tags/0"]),
         ({"tags": "vip"}, ["/tags"]),
-        ({"tags": ["vip"], "attributes": {"tags": ["vip"]}}, ["/attributes/tags"]),
+        ({"tags": ["vip"], "attributes": {"tags": ["vip"]}}, ["/tags"]),
         ({"attributes": {"locale": "japanese"}}, ["/attributes/locale"]),
     ):
         answer = await client.post("/v1/members", json={**TARO, **change})
