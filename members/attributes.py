@@ -1,9 +1,9 @@
 """The store of attribute definitions: define, list, change, remove at run time.
 
 A type never changes, nor does the key under which values are stored: a new name touches no member, and the former ones
-go on working wherever they were written. A protection may change at any time: from then on values are written by the new
-one, and those that are there already are brought over by re-sealing (members/resealing). Until that is done only the
-sealed profiles tell the truth about the attribute, and rules do not look for it elsewhere.
+go on working wherever they were written. A protection may change at any time: from then on values are written by the
+new one, and those that are there already are brought over by re-sealing (members/resealing). Until that is done only
+the sealed profiles tell the truth about the attribute, and rules do not look for it elsewhere.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

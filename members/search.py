@@ -99,7 +99,10 @@ class MemberSearch:
 
 
 def folded(text: str) -> str:
-    """Return a text as it is compared: NFKC, case folded (Unicode section 3.13), without white space."""
+    """Return a text as it is compared: NFKC, case folded (Unicode section 3.13), without white space.
+
+    Rules have letters that are alike one for one (members/rules/folding.py), as the database must find them too.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return "".join(text.casefold().split())

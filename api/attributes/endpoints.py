@@ -57,6 +57,11 @@ async def change_attribute(
     attribute_id: AttributePath, revision: IfMatch, body: AttributeChange, response: Response, by: By, services: From
 ) -> AttributeShown:
     """Change an attribute. Under a new name its values stay, and whatever says the former name goes on working."""
+    present = await services.attributes.get(by.account_id, attribute_id)
+    if body.protection not in {None, present.protection}:
+        told = {"from": present.protection, "to": body.protection}
+        shown_id = ids.encode("atr", attribute_id)
+        await services.audit.record(by.account_id, by.actor, "attribute.protection_changed", shown_id, told)
     changed = await services.attributes.change(
         by.account_id,
         attribute_id,

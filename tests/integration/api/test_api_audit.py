@@ -43,6 +43,15 @@ async def test_a_downloaded_reject_file_stands_there(story: Any, client: httpx.A
     assert (entry["object"], entry["detail"]) == (story.ids["import_id"], {"rows": 0})
 
 
+async def test_a_changed_protection_stands_there(client: httpx.AsyncClient) -> None:
+    made = await client.post("/v1/attributes", json={"name": "shop", "type": "text"})
+    where, shop = made.headers["Location"], made.json()["id"]
+    await client.patch(where, json={"protection": "open"}, headers={"If-Match": '"1"'})
+    await client.patch(where, json={"protection": "open", "required": True}, headers={"If-Match": '"2"'})
+    [entry] = await entries(client, "?action=attribute.protection_changed")
+    assert (entry["object"], entry["detail"]) == (shop, {"from": "sealed", "to": "open"})
+
+
 async def test_keys_made_and_revoked_stand_there(client: httpx.AsyncClient, services: Services, account: Any) -> None:
     made = await services.keys.create(account.account_id, "console", ["templates:read"])
     await services.keys.revoke(account.account_id, made.key.api_key_id)

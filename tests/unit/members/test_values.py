@@ -103,7 +103,9 @@ def test_all_wrong_values_are_named_by_pointer() -> None:
 
 
 def test_a_value_is_taken_by_any_name_and_kept_by_its_key_but_not_said_twice() -> None:
-    plan = Attribute(UUID(int=1), "plan", "tier", "text", "sealed", {}, (), False, False, True, 2, former_names=("plan", "rank"))
+    plan = Attribute(
+        UUID(int=1), "plan", "tier", "text", "sealed", {}, (), False, False, True, 2, former_names=("plan", "rank")
+    )
     definitions = Definitions([plan])
     for name in ("plan", "rank", "tier"):
         assert check_values({name: "gold"}, definitions) == {"plan": "gold"}
