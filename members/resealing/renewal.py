@@ -25,13 +25,11 @@ RANDOM_BYTES = KEY_BYTES + 2 * NONCE_BYTES
 
 
 class Renewed(NamedTuple):
-    """What a member becomes, if it still is at `revision` and `generation`. `facets` None: they stay."""
+    """What a member becomes under the primary versions, if it still is at `revision`. `facets` None: they stay."""
 
     member_id: UUID
     revision: int
-    generation: int
     sealed: bytes
-    ring_version: int
     wrapped: bytes
     facets: str | None
 
@@ -78,4 +76,4 @@ class Renewal:
             facets = orjson.dumps(renewed_facets(row["facets"], profile.values, self.definitions, ring)).decode()
             lookup = ring.hashes(index_key(profile.address)).lookup
             indexed = [Indexed(member_id, index_version, hmac) for index_version, hmac in lookup]
-        return Renewed(member_id, row["revision"], row["generation"], sealed, version, wrapped, facets), indexed
+        return Renewed(member_id, row["revision"], sealed, wrapped, facets), indexed

@@ -154,12 +154,15 @@ class _Run:
         first = batch.renewed[0].member_id if batch.renewed else batch.last
         async with self._pool.acquire() as connection, connection.transaction():
             await hold_keys(connection, self._renewal.ring)
+            await connection.execute(SQL["plan_by_range"])
             written: int = await connection.fetchval(
                 SQL["write"],
                 self._account_id,
                 first,
                 batch.last,
+                self._needed,
                 self._goal,
+                self._renewal.ring.primary_seal,
                 *_columns(batch.renewed, len(Renewed._fields)),
                 *_columns(batch.indexed, len(Indexed._fields)),
             )

@@ -31,27 +31,32 @@ WHERE m.account_id = $1 AND m.member_id > $2 AND m.generation < $3
 ORDER BY m.member_id
 LIMIT $4;
 
+-- name: plan_by_range
+-- For `write`: its joins are of thousands of rows with thousands, in one range of the primary keys. A planner without
+-- statistics, or with old ones, takes both for a handful and loops over all pairs.
+SELECT set_config('enable_nestloop', 'off', true);
+
 -- name: write
 -- One statement over arrays. Rows are locked first, passing over those that others hold: so this never waits with rows
--- in its hands, and no writer is ever the victim of a deadlock with it. What was changed since it was read, or is held,
--- keeps its generation and is met again in the next pass. The rows of a batch stand in one range of the primary key.
+-- in its hands, and no writer is ever the victim of a deadlock with it. What was changed since it was read (or re-sealed
+-- by another worker), or is held, is left, and met again in the next pass. The rows of a batch stand in one range of the primary key.
 WITH u AS MATERIALIZED (
-    SELECT * FROM unnest($5::uuid[], $6::integer[], $7::integer[], $8::bytea[], $9::integer[], $10::bytea[], $11::text[])
-        AS t (member_id, revision, generation, sealed, ring_version, wrapped, facets)
+    SELECT * FROM unnest($7::uuid[], $8::integer[], $9::bytea[], $10::bytea[], $11::text[])
+        AS t (member_id, revision, sealed, wrapped, facets)
 ), held AS MATERIALIZED (
     SELECT u.* FROM u JOIN member m USING (member_id)
     WHERE m.account_id = $1 AND m.member_id BETWEEN $2 AND $3
-      AND m.revision = u.revision AND m.generation = u.generation
+      AND m.revision = u.revision AND m.generation < $4
     FOR NO KEY UPDATE OF m SKIP LOCKED
 ), members AS (
-    UPDATE member m SET sealed = h.sealed, facets = coalesce(h.facets::jsonb, m.facets), generation = $4
+    UPDATE member m SET sealed = h.sealed, facets = coalesce(h.facets::jsonb, m.facets), generation = $5
     FROM held h
     WHERE m.account_id = $1 AND m.member_id = h.member_id AND m.member_id BETWEEN $2 AND $3
 ), member_keys AS (
-    UPDATE keys.member_key k SET ring_version = h.ring_version, wrapped = h.wrapped
+    UPDATE keys.member_key k SET ring_version = $6, wrapped = h.wrapped
     FROM held h
     WHERE k.account_id = $1 AND k.member_id = h.member_id AND k.member_id BETWEEN $2 AND $3
-      AND k.ring_version <> h.ring_version
+      AND k.ring_version <> $6
 ), addresses AS (
     INSERT INTO address_index (account_id, index_version, hmac, member_id)
     SELECT $1, t.index_version, t.hmac, t.member_id
