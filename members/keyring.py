@@ -7,6 +7,7 @@ is never retired. Of each there is one primary version that makes new things; al
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from core import sql
 from core.errors import ConfigurationError, NotFound, Tampered
 from members.kek import Kek
 from members.keyed_hash import KeyedHash
+from members.opener import Opener
 from members.sealing import KEY_BYTES
 
 SQL = sql.load(__package__ or "", "keyring.sql")
@@ -54,6 +56,8 @@ class Ring:
     index_since: int
     suppression: KeyedHash
     destination: KeyedHash
+    opener: Callable[[], Opener]
+    """Makes what opens members, for one thread."""
     notes: AESGCM
     """Seals what the account itself writes down, such as values in rules. Never retired, as the key it comes from."""
     _tags: dict[str, int] = field(default_factory=dict)
@@ -136,6 +140,7 @@ class KeyRings:
             index_since=since["index"],
             suppression=KeyedHash(_derive(keys["suppression"][1], b"suppression.hash")),
             destination=KeyedHash(destination),
+            opener=partial(Opener, account_id.bytes, keys["seal"]),
             notes=AESGCM(_derive(keys["suppression"][1], b"notes")),
         )
         self._rings[account_id] = ring

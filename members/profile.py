@@ -19,7 +19,7 @@ from core.errors import Tampered
 from members.sealing import unwrap, wrap
 
 FORMAT = 1
-_HEADER = struct.Struct(">BI")
+HEADER = struct.Struct(">BI")
 
 Value: TypeAlias = str | int | float | bool | list[str]
 
@@ -49,7 +49,7 @@ def seal_bytes(
     content: bytes, *, key: bytes, ring_version: int, account_id: bytes, member_id: bytes, nonce: bytes
 ) -> bytes:
     """Seal a profile's bytes as `open_bytes` gave them out."""
-    header = _HEADER.pack(FORMAT, ring_version)
+    header = HEADER.pack(FORMAT, ring_version)
     return header + wrap(AESGCM(key), content, header + account_id + b"member" + member_id, nonce)
 
 
@@ -60,10 +60,10 @@ def unseal(sealed: bytes, *, key: bytes, account_id: bytes, member_id: bytes) ->
 
 def open_bytes(sealed: bytes, *, key: bytes, account_id: bytes, member_id: bytes) -> bytes:
     """Open a sealed profile without reading it; raise Tampered as `unseal`."""
-    header = sealed[: _HEADER.size]
+    header = sealed[: HEADER.size]
     if not sealed or sealed[0] != FORMAT:
         raise Tampered("A sealed profile has an unknown format")
-    return unwrap(AESGCM(key), sealed[_HEADER.size :], header + account_id + b"member" + member_id)
+    return unwrap(AESGCM(key), sealed[HEADER.size :], header + account_id + b"member" + member_id)
 
 
 def load(content: bytes) -> Profile:
@@ -76,17 +76,18 @@ def wrap_member_key(
     cipher: AESGCM, key: bytes, *, ring_version: int, account_id: bytes, member_id: bytes, nonce: bytes
 ) -> bytes:
     """Wrap a member key under the ring's seal key of `ring_version`."""
-    return wrap(cipher, key, _key_aad(ring_version, account_id, member_id), nonce)
+    return wrap(cipher, key, key_aad(ring_version, account_id, member_id), nonce)
 
 
 def unwrap_member_key(
     cipher: AESGCM, wrapped: bytes, *, ring_version: int, account_id: bytes, member_id: bytes
 ) -> bytes:
     """Open a member key; raise Tampered if it was altered or belongs to another member."""
-    return unwrap(cipher, wrapped, _key_aad(ring_version, account_id, member_id))
+    return unwrap(cipher, wrapped, key_aad(ring_version, account_id, member_id))
 
 
-def _key_aad(ring_version: int, account_id: bytes, member_id: bytes) -> bytes:
+def key_aad(ring_version: int, account_id: bytes, member_id: bytes) -> bytes:
+    """Return what binds a wrapped member key to its place."""
     return account_id + b"member_key" + ring_version.to_bytes(4, "big") + member_id
 
 

@@ -1,30 +1,39 @@
 """Answers tests of sealed attributes: streams a range of members, opens each once, asks all predicates of it.
 
-Pages are read ahead by one, so that Postgres fetches the next while this one is opened. A member that can't be opened
-(altered, moved, its key gone) is in the set `UNREADABLE` and counted; the scan goes on. Between two pages all else that
-the process does has its turn.
+The rows come as one binary COPY, at the pace at which they are opened: a block of it, a few hundred members, lies in
+memory at a time, and between two blocks all else that the process does has its turn. A member that can't be opened
+(altered, moved, its key gone) is in the set `UNREADABLE` and counted; the scan goes on.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import TypeAlias
 from uuid import UUID
 
-import asyncpg
+import orjson
 
 from core import sql
 from core.errors import Tampered
 from members.connection import Lent
-from members.keyring import KeyRings, Ring
+from members.keyring import KeyRings
+from members.opener import Opener
 from members.rules.plan import UNREADABLE
 from members.rules.predicate import Predicate, predicate
 from members.rules.tree import Rule
 from members.vault import UNREADABLE as UNREADABLE_COUNT
-from members.vault import open_profile, ring_for
+from members.vault import ring_for
 
 SQL = sql.load(__package__ or "", "scan.sql")
 
-PAGE = 2_000
-"""Members opened before anything else has its turn: some 15 ms."""
+_SIGNATURE_BYTES = 19
+_END = b"\xff\xff"
+# Of a row: number of fields; length and bytes of member_id, of ring_version; length of wrapped.
+_HEAD = Struct(">hi16siii")
+_LENGTH = Struct(">i")
+
+
+Row: TypeAlias = tuple[bytes, int, bytes, bytes]
+"""A member's id (16 bytes), the ring version of its key, the wrapped key, the sealed profile."""
 
 
 async def scan(
@@ -42,35 +51,41 @@ async def scan(
     """
     predicates = [(number, predicate(rule)) for number, rule in asked]
     found: list[tuple[UUID, int]] = []
+    first = True
 
-    async def page(last: UUID | None) -> list[asyncpg.Record]:
-        return await connection.fetch(SQL["page"], account_id, last, end, may, PAGE)
+    async def take(block: bytes) -> None:
+        nonlocal first
+        rows = list(_rows(bytes(block), _SIGNATURE_BYTES if first else 0))
+        first = False
+        ring = await ring_for(rings, account_id, {version for _, version, _, _ in rows})
+        found.extend(_met(rows, ring.opener(), predicates))
 
-    rows = await page(after)
-    while rows:
-        ring = await ring_for(rings, account_id, {row["ring_version"] for row in rows})
-        following = asyncio.create_task(page(rows[-1]["member_id"])) if len(rows) == PAGE else None
-        try:
-            await asyncio.sleep(0)  # sends the next page's request
-            found += _met(rows, ring, predicates)
-            rows = await following if following else []
-        finally:
-            if following:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
+    await connection.copy_from_query(SQL["members"], account_id, after, end, may, output=take, format="binary")
     return found
+
+
+def _rows(block: bytes, at: int) -> Iterator[Row]:
+    """Read the rows of a block of binary COPY from `at` on; it holds whole ones, as asyncpg joins whole messages."""
+    end = len(block) - len(_END)
+    while at < end:
+        _, _, member_id, _, version, length = _HEAD.unpack_from(block, at)
+        wrapped_at = at + _HEAD.size
+        sealed_at = wrapped_at + length + _LENGTH.size
+        at = sealed_at + _LENGTH.unpack_from(block, wrapped_at + length)[0]
+        yield member_id, version, block[wrapped_at : wrapped_at + length], block[sealed_at:at]
 
 
 def _met(
-    rows: Sequence[asyncpg.Record], ring: Ring, predicates: Sequence[tuple[int, Predicate]]
-) -> list[tuple[UUID, int]]:
-    account, found = ring.account_id.bytes, []
-    for member_id, sealed, ring_version, wrapped in rows:
+    rows: Sequence[Row], opener: Opener, predicates: Sequence[tuple[int, Predicate]]
+) -> Iterator[tuple[UUID, int]]:
+    open_bytes, read = opener.open_bytes, orjson.loads
+    for member_id, version, wrapped, sealed in rows:
         try:
-            _, values = open_profile(ring, account, member_id.bytes, sealed, ring_version, wrapped)
+            values = read(open_bytes(member_id, sealed, version, wrapped))["values"]
         except Tampered:
             UNREADABLE_COUNT.inc()
-            found.append((member_id, UNREADABLE))
+            yield UUID(bytes=member_id), UNREADABLE
             continue
-        found += [(member_id, number) for number, holds in predicates if holds(values)]
-    return found
+        for number, holds in predicates:
+            if holds(values):
+                yield UUID(bytes=member_id), number

@@ -18,7 +18,8 @@ from core.clock import Clock
 from core.errors import Fault, InvalidInput, Tampered
 from members.built_in import NAME
 from members.keyring import KeyRings
-from members.vault import UNREADABLE, open_profile, ring_for
+from members.profile import load
+from members.vault import UNREADABLE, ring_for
 
 SQL = sql.load(__package__ or "", "search.sql")
 
@@ -80,10 +81,10 @@ class MemberSearch:
     ) -> tuple[Found, bool]:
         """Return what is found with these rows, and whether all were looked at."""
         ring = await ring_for(self._rings, account_id, {row["ring_version"] for row in rows})
-        account, hits = account_id.bytes, found.member_ids
+        open_bytes, hits = ring.opener().open_bytes, found.member_ids
         for number, (member_id, sealed, version, wrapped) in enumerate(rows, 1):
             try:
-                address, values = open_profile(ring, account, member_id.bytes, sealed, version, wrapped)
+                address, values = load(open_bytes(member_id.bytes, sealed, version, wrapped))
             except Tampered:
                 UNREADABLE.inc()
             else:

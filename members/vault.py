@@ -14,7 +14,7 @@ from core import sql
 from core.errors import Tampered
 from members.addresses import parse
 from members.keyring import KeyRings, Ring
-from members.profile import Profile, Value, unseal, unwrap_member_key
+from members.profile import Profile, Value, load
 
 SQL = sql.load(__package__ or "", "vault.sql")
 
@@ -44,11 +44,10 @@ class Vault:
         """Open members in one read, in no order; those that are gone or unreadable are absent."""
         rows = await self._pool.fetch(SQL["open_members"], account_id, member_ids)
         ring = await ring_for(self._rings, account_id, {row["ring_version"] for row in rows})
-        account = account_id.bytes
-        opened = []
+        opened, open_bytes = [], ring.opener().open_bytes
         for member_id, sealed, ring_version, wrapped in rows:
             try:
-                address, values = open_profile(ring, account, member_id.bytes, sealed, ring_version, wrapped)
+                address, values = load(open_bytes(member_id.bytes, sealed, ring_version, wrapped))
             except Tampered:
                 UNREADABLE.inc()
             else:
@@ -69,22 +68,10 @@ class Vault:
         return found
 
 
-def open_profile(
-    ring: Ring, account: bytes, member: bytes, sealed: bytes, ring_version: int, wrapped: bytes
-) -> Profile:
-    """Open a member's key and with it the profile; raise Tampered. Ids are given as their 16 bytes."""
-    cipher = ring.sealing.get(ring_version)
-    if cipher is None:
-        raise Tampered("A member key names a ring version that is not open")
-    key = unwrap_member_key(cipher, wrapped, ring_version=ring_version, account_id=account, member_id=member)
-    return unseal(sealed, key=key, account_id=account, member_id=member)
-
-
 def open_row(ring: Ring, row: asyncpg.Record) -> Profile:
     """Open a row with member_id, sealed, ring_version, wrapped; raise Tampered."""
-    return open_profile(
-        ring, ring.account_id.bytes, row["member_id"].bytes, row["sealed"], row["ring_version"], row["wrapped"]
-    )
+    opened = ring.opener().open_bytes(row["member_id"].bytes, row["sealed"], row["ring_version"], row["wrapped"])
+    return load(opened)
 
 
 async def ring_for(rings: KeyRings, account_id: UUID, versions: set[int]) -> Ring:

@@ -1,0 +1,38 @@
+"""Opens many members of one account: what is the same for all of them is made once."""
+
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+
+from core.errors import Tampered
+from members.aead import Decrypt, decrypter
+from members.profile import FORMAT, HEADER, key_aad
+from members.sealing import NONCE_BYTES
+
+_KEY_AT = NONCE_BYTES
+_NONCE_AT = HEADER.size
+_PROFILE_AT = HEADER.size + NONCE_BYTES
+
+
+class Opener:
+    """Opens what members/profile.py seals; for one thread. `keys`: the ring's seal keys by version."""
+
+    def __init__(self, account_id: bytes, keys: Mapping[int, bytes], decrypt: Decrypt | None = None) -> None:
+        self._keys = {version: (key, key_aad(version, account_id, b"")) for version, key in keys.items()}
+        self._place = account_id + b"member"
+        self._decrypt = decrypt or decrypter()
+
+    def open_bytes(self, member_id: bytes, sealed: bytes, ring_version: int, wrapped: bytes) -> bytes:
+        """Open a member's key and with it the profile's bytes (members/profile.py `load`); raise Tampered."""
+        decrypt = self._decrypt
+        try:
+            ring_key, place = self._keys[ring_version]
+            key = decrypt(ring_key, wrapped[:_KEY_AT], wrapped[_KEY_AT:], place + member_id)
+            if sealed[0] == FORMAT:
+                aad = sealed[:_NONCE_AT] + self._place + member_id
+                return decrypt(key, sealed[_NONCE_AT:_PROFILE_AT], sealed[_PROFILE_AT:], aad)
+        except KeyError:
+            raise Tampered("A member key names a ring version that is not open") from None
+        except (InvalidTag, ValueError, IndexError):
+            raise Tampered("A sealed member was altered, moved or sealed by another key") from None
+        raise Tampered("A sealed profile has an unknown format")
