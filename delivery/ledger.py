@@ -126,9 +126,10 @@ class Ledger:
         async with self._progress:
             await self._progress.wait_for(lambda: self._written >= number)
 
-    async def omit(self, run_id: UUID, seqs: Sequence[int]) -> None:
-        """Record recipients whose member is gone from the vault."""
-        await with_retry(lambda: self._main.execute(SQL["omit"], run_id, list(seqs)), what="omit")
+    async def omit(self, run_id: UUID, seqs: Sequence[int], reason: Literal["erased", "unreadable"]) -> None:
+        """Record recipients whose member is gone from the vault, or can't be opened there."""
+        if seqs:
+            await with_retry(lambda: self._main.execute(SQL["omit"], run_id, list(seqs), reason), what="omit")
 
     @property
     def backlog(self) -> int:

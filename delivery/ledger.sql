@@ -109,7 +109,7 @@ SELECT count(*) FROM kept;
 -- Recipients whose member is gone from the vault: erased since the snapshot, or unreadable.
 WITH omitted AS (
          INSERT INTO omission (run_id, seq, reason, at)
-         SELECT $1, seq, 'erased', app.now() FROM unnest($2::int[]) AS seq
+         SELECT $1, seq, $3, app.now() FROM unnest($2::int[]) AS seq
          ON CONFLICT DO NOTHING RETURNING 1)
 INSERT INTO tally_delta (run_id, kind, detail, total, people)
-SELECT $1, 'suppressed', 'erased', count(*), 0 FROM omitted HAVING count(*) > 0;
+SELECT $1, 'suppressed', $3, count(*), 0 FROM omitted HAVING count(*) > 0;

@@ -1,7 +1,7 @@
 """Opens a claimed chunk: its recipients' history, its members out of the vault, its compiled content, its lines."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -46,6 +46,9 @@ class Members(Protocol):
 
     async def open_members(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[OpenMember]:
         """Return those that exist and can be read."""
+
+    async def unreadable(self, account_id: UUID, left_out: Sequence[UUID]) -> Collection[UUID]:
+        """Return those of the members left out by `open_members` that are there; the others are gone."""
 
     async def destination_digest(self, account_id: UUID, text: str) -> bytes:
         """Return 16 bytes that stand for a destination, by the installation's own key."""
@@ -136,9 +139,15 @@ class Opening:
         return [(made, send, found[made.claim.account_id]) for made, send in begun]
 
     async def _fill(self, made: Slice, send: Sequence[Waiting], opened: Mapping[UUID, OpenMember]) -> Opened:
-        gone = [one.seq for one in send if one.member_id not in opened]
-        if gone:
-            await self._ledger.omit(made.claim.run_id, gone)
+        absent = [one for one in send if one.member_id not in opened]
+        if absent:
+            there = await self._members.unreadable(made.claim.account_id, [one.member_id for one in absent])
+            # Each is accounted for: an altered row must not look like an erasure.
+            gone = [one.seq for one in absent if one.member_id not in there]
+            await self._ledger.omit(made.claim.run_id, gone, "erased")
+            await self._ledger.omit(
+                made.claim.run_id, [one.seq for one in absent if one.member_id in there], "unreadable"
+            )
         return self._lined_up(made, send, opened)
 
     async def _within_reach(self, made: Slice, send: Sequence[Waiting]) -> Sequence[Waiting]:

@@ -54,6 +54,10 @@ class Vault:
                 opened.append(OpenMember(member_id, address, values))
         return opened
 
+    async def unreadable(self, account_id: UUID, left_out: Sequence[UUID]) -> set[UUID]:
+        """Return those of the members absent from `open_members` that are there and can't be opened."""
+        return {row["member_id"] for row in await self._pool.fetch(SQL["still_there"], account_id, left_out)}
+
     async def destination_digest(self, account_id: UUID, text: str) -> bytes:
         """Return 16 bytes that stand for a destination of mail, the same in all accounts, by the installation's key."""
         ring = await self._rings.ring(account_id)

@@ -5,6 +5,9 @@ FROM member m
 JOIN keys.member_key k USING (account_id, member_id)
 WHERE m.account_id = $1 AND m.member_id = ANY ($2::uuid[]);
 
+-- name: still_there
+SELECT member_id FROM member WHERE account_id = $1 AND member_id = ANY ($2::uuid[]);
+
 -- name: find
 SELECT a.member_id
 FROM unnest($2::integer[], $3::bytea[]) AS t (index_version, hmac)

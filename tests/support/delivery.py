@@ -44,9 +44,13 @@ class Members:
     """Stands for the vault, which has tests of its own."""
 
     held: dict[UUID, Member] = field(default_factory=dict)
+    altered: set[UUID] = field(default_factory=set)
 
     async def open_members(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[Member]:
         return [self.held[one] for one in member_ids if one in self.held]
+
+    async def unreadable(self, account_id: UUID, left_out: Sequence[UUID]) -> set[UUID]:
+        return self.altered & set(left_out)
 
     async def destination_digest(self, account_id: UUID, text: str) -> bytes:
         return blake2b(text.encode(), digest_size=16).digest()
