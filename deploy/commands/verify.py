@@ -1,4 +1,4 @@
-"""`todoku verify`: proves from the tables that every message is accounted for."""
+"""`todoku verify`: proves from the tables that every message is accounted for, or that every member opens."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +13,23 @@ if TYPE_CHECKING:
 
 def verify(
     run: Annotated[str | None, typer.Argument(help="A run's id (run_…); without one, every run is checked.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    members: Annotated[
+        bool, typer.Option("--members", help="Open every member instead, and check all that stands beside it.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: one object, after one a line for each finding.")
+    ] = False,
 ) -> None:
     """Prove that accepted + failed + suppressed + cancelled + uncertain + waiting = snapshot. Exit code 1 if not."""
     from deploy.commands.output import show  # noqa: PLC0415 - the command line starts without it
+    from deploy.commands.verify_members import verify_members  # noqa: PLC0415
 
+    if members:
+        if run is not None:
+            raise typer.BadParameter("A run's id and --members exclude each other")
+        if not verify_members(json=json):
+            raise typer.Exit(1)
+        return
     checks = asyncio.run(_verify(run))
     if json:
         import orjson  # noqa: PLC0415 - as above
