@@ -17,7 +17,7 @@ from core import logs
 from deploy.dsns import Dsns
 from deploy.postgres import EmbeddedPostgres, create_databases
 from deploy.process import collect_seldom
-from tests.benchmarks import delivery, import_, rotation, segments, starts, tracking, vast
+from tests.benchmarks import delivery, import_, members, rotation, segments, starts, tracking, vast
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
 
@@ -45,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "tracking": lambda: _on_databases(tracking.measure),
 }
 AT_LENGTH: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+    "members": members.measure,
     "scale": delivery.scale,
     "vast": vast.measure,
 }

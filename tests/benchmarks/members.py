@@ -1,0 +1,215 @@
+"""Whether a vault of millions is as quick as a small one: `make bench ARGS=members`, sizes by BENCH_MEMBERS.
+
+Each size has databases of its own. A made-up file is imported as the jobs worker does it, block by block so that it is
+never whole in memory; then what people and campaigns ask of the vault is measured. A knee would show as a rate that
+falls, or a time that grows faster than the size.
+"""
+
+import asyncio
+import os
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+
+from core.clock import SystemClock
+from core.database import close_pool, open_pool
+from core.ids import IdSource
+from deploy.dsns import Dsns
+from deploy.postgres import EmbeddedPostgres, create_databases
+from members.accounts import open_account
+from members.attribute import Choice
+from members.attributes import AttributeStore
+from members.audience import Audience, AudienceSource
+from members.imports import ImportStore, run_import
+from members.imports.file import MAX_BLOCK
+from members.kek import Kek
+from members.keyring import KeyRings
+from members.members import MemberStore
+from members.verification import verify_members
+from tests.benchmarks.figure import Figure
+from tests.support.postgres import directory_for_postgres
+
+SIZES = tuple(int(size) for size in os.environ.get("BENCH_MEMBERS", "100000,1000000").split(","))
+SLICE = 100_000
+READS = 2_000
+PREVIEWS = 5
+CITIES = ("tokyo", "osaka", "nagoya", "sapporo", "fukuoka")
+RULE = {"all": [{"attribute": "city", "equals": "tokyo"}, {"attribute": "plan", "equals": "gold"}]}
+_RSS = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
+
+
+async def measure() -> list[Figure]:
+    """Return the figures of every size, each figure's sizes next to each other."""
+    by_size = [await _at(size) for size in SIZES]
+    return [figure for same in zip(*by_size, strict=True) for figure in same]
+
+
+async def _at(size: int) -> list[Figure]:
+    with directory_for_postgres() as directory:
+        postgres = EmbeddedPostgres(directory / "postgres")
+        await asyncio.to_thread(postgres.start)
+        try:
+            return await _House(await create_databases(postgres), size).measure()
+        finally:
+            await asyncio.to_thread(postgres.stop)
+
+
+class _House:
+    """One account of `size` members."""
+
+    def __init__(self, dsns: Dsns, size: int) -> None:
+        self.dsns = dsns
+        self.size = size
+        self.clock = SystemClock()
+        self.new_id = IdSource(self.clock)
+        self.account = self.new_id()
+        self.figures: list[Figure] = []
+
+    def add(self, name: str, value: float, unit: str, told: str) -> None:
+        self.figures.append(
+            {"name": name, "value": value, "unit": unit, "conditions": f"{self.size:,} members: {told}"}
+        )
+
+    async def measure(self) -> list[Figure]:
+        pool = await open_pool(self.dsns.members, name="bench members", max_size=6)
+        owner = await open_pool(self.dsns.members_owner, name="bench members", max_size=1)
+        try:
+            rings = KeyRings(pool, Kek(bytes(32)))
+            await open_account(pool, Kek(bytes(32)), self.account, self.new_id)
+            await self._define(AttributeStore(pool, self.new_id))
+            await self._import(pool, rings)
+            await owner.execute("VACUUM ANALYZE")
+            await self._audience(pool, rings)
+            await self._read(MemberStore(pool, rings, self.new_id), await self._some_members(pool))
+            await self._verify(pool, rings)
+        finally:
+            await close_pool(pool)
+            await close_pool(owner)
+        return self.figures
+
+    async def _define(self, attributes: AttributeStore) -> None:
+        choices = [Choice(city, {}) for city in CITIES]
+        await attributes.define(self.account, "city", "choice", protection="open", choices=choices)
+        await attributes.define(self.account, "plan", "text", protection="matchable")
+        await attributes.define(self.account, "age", "number")
+
+    async def _import(self, pool: asyncpg.Pool, rings: KeyRings) -> None:
+        store = ImportStore(pool, rings, self.new_id)
+        import_id = await store.begin(self.account)
+        for no, block in enumerate(_blocks(self.size)):
+            await store.add_block(self.account, import_id, no, block)
+        await store.submit(self.account, import_id, {}, "bench")
+        async with _memory() as memory:
+            began = time.perf_counter()
+            await run_import(pool, rings, import_id, self.new_id, self.clock, lambda: True)
+            seconds = time.perf_counter() - began
+        done = await store.get(self.account, import_id)
+        if done.created != self.size:
+            raise RuntimeError(f"The import came to {done.created} members: {done.state}, {done.error}")
+        self.add("import", self.size / seconds, "rows/s", "one file of 5 columns, one process beside Postgres")
+        self.add("import_memory", max(memory) / 1e6, "MB", "most resident memory of that process")
+
+    async def _audience(self, pool: asyncpg.Pool, rings: KeyRings) -> None:
+        source = AudienceSource(pool, rings)
+        rule = await source.read(self.account, RULE, "/rule")
+        audience = await source.compile(self.account, [rule])
+        for name, wanted in (("preview_rule", audience), ("preview_all", Audience(None))):
+            count = partial(source.count, self.account, wanted)
+            times = [await _timed(count) for _ in range(PREVIEWS)]
+            self.add(name, sorted(times)[PREVIEWS // 2] * 1e3, "ms", f"counted with reasons, median of {PREVIEWS}")
+        began, rows = time.perf_counter(), 0
+        async for part in _slices(source, self.account, Audience(None)):
+            rows += part
+        self.add("snapshot", rows / (time.perf_counter() - began), "rows/s", f"all of them, in slices of {SLICE:,}")
+        began = time.perf_counter()
+        await anext(_slices(source, self.account, Audience(None), limit=5_000))
+        self.add("snapshot_first_slice", (time.perf_counter() - began) * 1e3, "ms", "5,000 members: sending may begin")
+
+    async def _some_members(self, pool: asyncpg.Pool) -> list[UUID]:
+        rows = await pool.fetch(
+            "SELECT member_id FROM member WHERE random() < $1::float8 LIMIT $2",
+            min(1.0, 2 * READS / self.size),
+            READS,
+        )
+        found = [row["member_id"] for row in rows]
+        random.Random(1).shuffle(found)
+        return found
+
+    async def _read(self, store: MemberStore, member_ids: list[UUID]) -> None:
+        times = sorted([await _timed(partial(store.get, self.account, one)) for one in member_ids])
+        for name, share in (("read_p50", 0.5), ("read_p99", 0.99)):
+            self.add(
+                name, times[int(len(times) * share)] * 1e3, "ms", f"one member opened by id, {len(times):,} of them"
+            )
+
+    async def _verify(self, pool: asyncpg.Pool, rings: KeyRings) -> None:
+        began = time.perf_counter()
+        found = [finding async for finding in verify_members(pool, rings)]
+        if found:
+            raise RuntimeError(f"{len(found)} members are not as they were written")
+        self.add("verify", self.size / (time.perf_counter() - began), "members/s", "`todoku verify --members`")
+
+
+async def _slices(
+    source: AudienceSource, account: UUID, audience: Audience, *, limit: int = SLICE
+) -> AsyncIterator[int]:
+    async def away(_piece: bytes) -> None:
+        return
+
+    upper, after = await source.upper(account), None
+    while upper is not None:
+        end = await source.slice(account, audience, after, upper, limit, away)
+        yield end.rows
+        if end.last is None:
+            return
+        after = end.last
+
+
+async def _timed(call: Callable[[], Awaitable[object]]) -> float:
+    began = time.perf_counter()
+    await call()
+    return time.perf_counter() - began
+
+
+@asynccontextmanager
+async def _memory() -> AsyncIterator[list[int]]:
+    """Resident bytes of this process, asked ten times a second during the block."""
+    seen = [_resident()]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            seen.append(_resident())
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        watching.cancel()
+
+
+def _resident() -> int:
+    found = _RSS.search(Path("/proc/self/status").read_text(encoding="ascii"))
+    return int(found[1]) * 1024 if found else 0
+
+
+def _blocks(rows: int) -> Iterator[bytes]:
+    """The file, in blocks of an upload."""
+    chance = random.Random(1)
+    waiting = bytearray(b"email,name,city,plan,age\r\n")
+    for number in range(rows):
+        plan = "gold" if chance.random() < 0.1 else "free"
+        values = (f"member{number}@example{number % 50}.jp", f"山田 太郎{number % 999}", CITIES[number % 5], plan, "42")
+        waiting += (",".join(values) + "\r\n").encode()
+        while len(waiting) >= MAX_BLOCK:
+            yield bytes(waiting[:MAX_BLOCK])
+            del waiting[:MAX_BLOCK]
+    if waiting:
+        yield bytes(waiting)
