@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := core members delivery tracking scheduler api deploy
 ARGS ?=
 
-.PHONY: demo test browser interop chaos bench lint format lock docs clean
+.PHONY: demo test browser interop chaos steal bench lint format lock docs clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/todoku demo $(ARGS)
@@ -33,6 +33,10 @@ interop: $(VENV)/.ready
 # Faults at length, on real processes; the suite has a short form of each.
 chaos: $(VENV)/.ready
 	$(BIN)/python -m pytest -m chaos $(ARGS)
+
+# The thief's part: a service is staged, robbed and searched for everybody whom it knew.
+steal: $(VENV)/.ready
+	@$(BIN)/todoku steal --demo $(ARGS)
 
 bench: $(VENV)/.ready
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -20,6 +20,7 @@ from deploy.commands.migrate import migrate
 from deploy.commands.queue import queue
 from deploy.commands.route import route
 from deploy.commands.scheduler import scheduler
+from deploy.commands.steal import steal
 from deploy.commands.suspend import resume, suspend
 from deploy.commands.top import top
 from deploy.commands.tracker import tracker
@@ -52,6 +53,7 @@ app.command("suspend", rich_help_panel=OPERATION)(suspend)
 app.command("resume", rich_help_panel=OPERATION)(resume)
 app.command("migrate", rich_help_panel=TASKS)(migrate)
 app.command("verify", rich_help_panel=TASKS)(verify)
+app.command("steal", rich_help_panel=TASKS)(steal)
 app.add_typer(accounts, name="accounts", rich_help_panel=TASKS)
 app.add_typer(api_keys, name="api-keys", rich_help_panel=TASKS)
 app.add_typer(keys, name="keys", rich_help_panel=TASKS)

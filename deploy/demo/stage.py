@@ -5,7 +5,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 from core.clock import Clock
 from core.errors import ConfigurationError
 from core.settings import Settings, inherited_environment, load
+from deploy.dsns import Dsns
 from deploy.installation import Installation, log_directory
 from deploy.lock import only_one
 from deploy.ports import LOOPBACK, POOLS, metrics_port, worker_metrics_port
@@ -51,18 +52,18 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(clock: Clock, members: int) -> AsyncIterator[Stage]:
+async def staged(clock: Clock, members: int, dsns: Dsns | None = None) -> AsyncIterator[Stage]:
     """Start everything in a new directory, and stop and remove it at the end, whatever happens in between.
 
-    The mailbox has room for all that `members` will get.
+    The mailbox has room for all that `members` will get. `dsns`: databases that are there, instead of embedded ones.
 
     What goes wrong on the way gets the last lines of the logs as a note (PEP 678). ConfigurationError if a part can't
     be started.
     """
-    directory = _make_directory()
+    directory = make_directory("todoku-demo-")
     try:
         with only_one(directory):
-            installation = Installation(_settings(directory, clock, members), clock=clock)
+            installation = Installation(_settings(directory, clock, members, dsns), clock=clock)
             try:
                 started = await installation.start()
                 yield Stage(started.settings, started.api_key or "")
@@ -75,24 +76,20 @@ async def staged(clock: Clock, members: int) -> AsyncIterator[Stage]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _make_directory() -> Path:
-    directory = Path(mkdtemp(prefix="todoku-demo-"))
+def make_directory(prefix: str) -> Path:
+    """Make a temporary directory that Postgres can reach."""
+    directory = Path(mkdtemp(prefix=prefix))
     # As root Postgres runs under another user, who must be able to pass through.
     directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
     return directory
 
 
-def _settings(directory: Path, clock: Clock, members: int) -> Settings:
+def _settings(directory: Path, clock: Clock, members: int, dsns: Dsns | None) -> Settings:
     return load(
+        **{f"{field.name}_dsn": getattr(dsns, field.name) if dsns else None for field in fields(Dsns)},
         data_dir=directory,
         kek_file=None,
         link_key_file=None,
-        main_owner_dsn=None,
-        main_dsn=None,
-        main_tracker_dsn=None,
-        members_owner_dsn=None,
-        members_dsn=None,
-        members_stops_dsn=None,
         relays=(),
         postgres_port=0,
         api_host=LOOPBACK,

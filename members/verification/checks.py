@@ -37,13 +37,18 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Stored:
-    """All that the vault holds of one member: the row, the key (None: there is none), (version, hash) of the index."""
+    """All that the vault holds of one member: the row, the key (None: there is none), (version, hash) of the index.
+
+    `generation`: of the account's keys and protections by which it was last sealed as a whole. While it lags behind, the
+    member is still to be brought over, and is judged by what held then.
+    """
 
     member_id: UUID
     sealed: bytes
     facets: Mapping[str, Any]
     tag: int
     suppression_hash: bytes
+    generation: int
     ring_version: int | None
     wrapped: bytes | None
     index: Sequence[tuple[int, bytes]]
@@ -73,7 +78,7 @@ def faults_of(stored: Stored, rules: Rules) -> list[Fault]:
         faults.append(Fault.SUPPRESSION_HASH_DIFFERS)
     if stored.tag != rules.ring.tag(address.domain):
         faults.append(Fault.TAG_DIFFERS)
-    if not _facets_agree(stored.facets, profile, rules):
+    if not _facets_agree(stored, profile, rules):
         faults.append(Fault.FACETS_DIFFER)
     return faults
 
@@ -98,10 +103,11 @@ def _open(stored: Stored, ring: Ring) -> Profile | Fault:
 
 
 def _index_faults(stored: Stored, address: Address, ring: Ring) -> list[Fault]:
-    """Judge the index: an entry under every open version while keys rotate, and none that leads here from elsewhere."""
+    """Judge the index: an entry under the primary version, and none that leads here from elsewhere."""
     expected, found = set(ring.hashes(address.key).lookup), set(stored.index)
     faults = []
-    if not any(version == ring.primary_index for version, _ in expected & found):
+    lags = stored.generation < ring.index_since
+    if not any(lags or version == ring.primary_index for version, _ in expected & found):
         faults.append(Fault.INDEX_MISSING)
     known = {version for version, _ in expected}
     if any(version in known for version, _ in found - expected):
@@ -109,16 +115,24 @@ def _index_faults(stored: Stored, address: Address, ring: Ring) -> list[Fault]:
     return faults
 
 
-def _facets_agree(facets: Mapping[str, Any], profile: Profile, rules: Rules) -> bool:
+def _facets_agree(stored: Stored, profile: Profile, rules: Rules) -> bool:
     """Whether open values and tokens are the profile's; tokens may be of any index version that is open."""
-    standing = {part: _without(facets.get(part, {}), rules.removed) for part in (OPEN, MATCH)}
+    # Values of a removed attribute stay until their member is written again, those of one whose protection was changed
+    # until the member is brought over.
+    unjudged = set(rules.removed) | {
+        name
+        for name, attribute in rules.definitions.items()
+        if attribute.resealing is not None and stored.generation < attribute.resealing
+    }
+    standing = _judged(stored.facets, unjudged)
     for version in rules.ring.values:
         made = make_facets(profile.values, rules.definitions, replace(rules.ring, primary_index=version))
-        if standing == {part: made.get(part, {}) for part in (OPEN, MATCH)}:
+        if standing == _judged(made, unjudged):
             return True
     return False
 
 
-def _without(values: Mapping[str, Any], removed: Collection[str]) -> dict[str, Any]:
-    # Values of a removed attribute stay until their member is written again.
-    return {name: value for name, value in values.items() if name not in removed}
+def _judged(facets: Mapping[str, Any], unjudged: Collection[str]) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in facets.get(part, {}).items() if name not in unjudged} for part in (OPEN, MATCH)
+    ]

@@ -95,6 +95,7 @@ def _stored(row: asyncpg.Record) -> Stored:
         facets=row["facets"],
         tag=row["tag"],
         suppression_hash=row["suppression_hash"],
+        generation=row["generation"],
         ring_version=row["ring_version"],
         wrapped=row["wrapped"],
         index=list(zip(row["versions"] or (), row["digests"] or (), strict=True)),

@@ -9,7 +9,7 @@ SELECT count(*) FROM member;
 
 -- name: page
 -- A page by keyset, whole in one snapshot: a member that is changed meanwhile is seen before or after, never in between.
-SELECT m.member_id, m.sealed, m.facets, m.tag, m.suppression_hash, k.ring_version, k.wrapped, a.versions, a.digests
+SELECT m.member_id, m.sealed, m.facets, m.tag, m.suppression_hash, m.generation, k.ring_version, k.wrapped, a.versions, a.digests
 FROM (SELECT * FROM member WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2)
       ORDER BY member_id LIMIT $3) AS m
 LEFT JOIN keys.member_key k USING (account_id, member_id)
@@ -20,7 +20,7 @@ ORDER BY m.member_id;
 
 -- name: again
 -- One member once more, as `page` has it.
-SELECT m.member_id, m.sealed, m.facets, m.tag, m.suppression_hash, k.ring_version, k.wrapped, a.versions, a.digests
+SELECT m.member_id, m.sealed, m.facets, m.tag, m.suppression_hash, m.generation, k.ring_version, k.wrapped, a.versions, a.digests
 FROM member m
 LEFT JOIN keys.member_key k USING (account_id, member_id)
 LEFT JOIN LATERAL (SELECT array_agg(i.index_version) AS versions, array_agg(i.hmac) AS digests

@@ -54,8 +54,8 @@ def running_server() -> Iterator[Server]:
 
 
 @asynccontextmanager
-async def fresh_databases(server: Server) -> AsyncIterator[Dsns]:
-    """Clone both templates (about 30 ms), and drop the clones afterwards."""
+async def fresh_databases(server: Server, *, empty: bool = False) -> AsyncIterator[Dsns]:
+    """Clone both templates (about 30 ms), and drop the clones afterwards. `empty`: without any schema."""
     number = next(_numbers)
     names = {MAIN.name: f"t{number}_main", MEMBERS.name: f"t{number}_members"}
     try:
@@ -64,7 +64,8 @@ async def fresh_databases(server: Server) -> AsyncIterator[Dsns]:
                 name = names[database.name]
                 # FILE_COPY: for a database of a few MB copying files beats logging each page.
                 await admin.execute(
-                    f'CREATE DATABASE "{name}" TEMPLATE "{database.name}" OWNER "{database.owner}" STRATEGY FILE_COPY'
+                    f'CREATE DATABASE "{name}" TEMPLATE "{"template0" if empty else database.name}" '
+                    f'OWNER "{database.owner}" STRATEGY FILE_COPY'
                 )
                 await admit(admin, database, name)
         yield _moved(server.templates, names)

@@ -15,8 +15,6 @@ class Wire:
         self._whole = True
         self._lost: bytes | None = None
         self.answers_lost = 0
-        self.tape = bytearray()
-        """All that has passed, in both directions."""
         self.dsn = ""
 
     def cut(self) -> None:
@@ -48,7 +46,6 @@ class Wire:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
     ) -> None:
         while piece := await reader.read(1 << 16):
-            self.tape += piece
             if answers and self._lost is not None and self._lost in piece:
                 self._lost = None
                 self.answers_lost += 1
