@@ -39,8 +39,8 @@ class Fault(StrEnum):
 class Stored:
     """All that the vault holds of one member: the row, the key (None: there is none), (version, hash) of the index.
 
-    `generation`: of the account's keys and protections by which it was last sealed as a whole. While it lags behind, the
-    member is still to be brought over, and is judged by what held then.
+    `generation`: of the account's keys and protections by which it was last sealed as a whole. While it lags behind,
+    the member is still to be brought over, and is judged by what held then.
     """
 
     member_id: UUID

@@ -1,5 +1,6 @@
 """Whoever writes to the vault by hand is found out: each kind of tampering, by name."""
 
+import os
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -17,9 +18,12 @@ from members.kek import Kek
 from members.keyring import KeyRings, Ring
 from members.member import Consent
 from members.members import MemberStore
+from members.resealing import reseal
+from members.rotation import Purpose, Rotation
 from members.verification import Fault, Finding, verify_members
 
 MEMBERS = 12
+PURPOSES: tuple[Purpose, ...] = ("seal", "index")
 
 
 class House:
@@ -96,6 +100,45 @@ async def test_values_of_a_removed_attribute_are_no_fault(house: House, new_id: 
             if attribute.name in {"city", "likes"}:
                 await attributes.remove(account_id, attribute.attribute_id)
     assert await house.found() == []
+
+
+async def test_at_no_moment_of_a_rotation_or_a_change_of_protection_is_there_a_fault(
+    house: House, new_id: IdSource, vault: asyncpg.Pool, kek: Kek
+) -> None:
+    rotation, attributes = Rotation(vault, kek, os.urandom), AttributeStore(vault, new_id)
+    members = MemberStore(vault, house.rings, new_id)
+    for account_id, ids in house.members.items():
+        for purpose in PURPOSES:
+            await rotation.add(account_id, purpose)
+            assert await house.found() == []
+            await rotation.promote(account_id, purpose)
+        for attribute in await attributes.list(account_id):
+            if attribute.name in {"city", "plan"}:
+                await attributes.change(account_id, attribute.attribute_id, attribute.revision, protection="sealed")
+        assert await house.found() == []
+        await house.rings.reload(account_id)
+        await members.create(account_id, "new@example.jp", {"plan": "p1"})
+        await members.change(account_id, ids[0], 1, values={"name": "鈴木"})
+        assert await house.found() == []
+        await reseal(vault, house.rings, account_id, lambda: True)
+        assert await house.found() == []
+        for purpose in PURPOSES:
+            await rotation.retire(account_id, purpose)
+    assert await house.found() == []
+
+
+async def test_a_plain_value_left_behind_by_a_change_of_protection_is_found_once_all_are_brought_over(
+    house: House, new_id: IdSource, vault: asyncpg.Pool, vault_owner: asyncpg.Pool
+) -> None:
+    account_id, ids = next(iter(house.members.items()))
+    attributes = AttributeStore(vault, new_id)
+    [city] = [one for one in await attributes.list(account_id) if one.name == "city"]
+    await attributes.change(account_id, city.attribute_id, city.revision, protection="sealed")
+    await reseal(vault, house.rings, account_id, lambda: True)
+    await vault_owner.execute(
+        "UPDATE member SET facets = jsonb_set(facets, '{open}', '{\"city\": \"tokyo\"}') WHERE member_id = $1", ids[0]
+    )
+    assert await house.found() == [Finding(account_id, ids[0], Fault.FACETS_DIFFER)]
 
 
 TAMPERINGS: dict[str, tuple[str, set[Fault]]] = {
