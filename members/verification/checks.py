@@ -56,7 +56,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an account's members are judged by: its opened keys, its attributes, and the names of removed ones."""
+    """What an account's members are judged by: its opened keys, its attributes, and the keys of removed ones."""
 
     ring: Ring
     definitions: Definitions

@@ -70,7 +70,7 @@ async def verify_members(
 
 async def _rules(pool: asyncpg.Pool, rings: KeyRings, account_id: UUID) -> Rules:
     ring = await rings.reload(account_id)
-    removed = {row["name"] for row in await pool.fetch(SQL["removed"], account_id)}
+    removed = {row["key"] for row in await pool.fetch(SQL["removed"], account_id)}
     return Rules(ring, await load_definitions(pool, account_id), removed)
 
 

@@ -29,7 +29,7 @@ LEFT JOIN LATERAL (SELECT array_agg(i.index_version) AS versions, array_agg(i.hm
 WHERE m.account_id = $1 AND m.member_id = $2;
 
 -- name: removed
-SELECT name FROM attribute WHERE account_id = $1 AND removed_at IS NOT NULL;
+SELECT key FROM attribute WHERE account_id = $1 AND removed_at IS NOT NULL;
 
 -- name: keys_of_nobody
 SELECT k.member_id FROM keys.member_key k

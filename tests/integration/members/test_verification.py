@@ -93,6 +93,16 @@ async def test_a_changed_an_erased_and_a_member_without_values_have_no_fault(
     assert await house.found() == []
 
 
+async def test_a_renamed_attribute_is_no_fault(house: House, new_id: IdSource, vault: asyncpg.Pool) -> None:
+    attributes = AttributeStore(vault, new_id)
+    for account_id in house.members:
+        for attribute in await attributes.list(account_id):
+            if attribute.name in {"city", "likes"}:
+                renamed = f"{attribute.name}_now"
+                await attributes.change(account_id, attribute.attribute_id, attribute.revision, name=renamed)
+    assert await house.found() == []
+
+
 async def test_values_of_a_removed_attribute_are_no_fault(house: House, new_id: IdSource, vault: asyncpg.Pool) -> None:
     attributes = AttributeStore(vault, new_id)
     for account_id in house.members:
