@@ -1,7 +1,7 @@
 """Repeatable POSTs: the first answer under an Idempotency-Key is kept for a day and given again.
 
 Nothing of the request is stored as it came: the key as a digest, the request as an HMAC under the key, the answer
-sealed under the KEK, since it may hold a member's address and this database may not. An answer of 5xx is not kept,
+sealed (api/answers.py), since it may hold a member's address and this database may not. An answer of 5xx is not kept,
 so that a retry tries again; after a crash the key is free again in a minute.
 """
 
@@ -14,10 +14,11 @@ from uuid import UUID
 
 import asyncpg
 
+from api.answers import SealedAnswers
 from api.errors import KeyReused, MalformedRequest, StillRunning
 from core import sql
 from core.errors import Fault
-from members.kek import Kek
+from members.kek import KekProvider
 
 SQL = sql.load(__package__ or "", "idempotency.sql")
 
@@ -67,9 +68,9 @@ class Known:
 class IdempotencyStore:
     """The kept answers of one installation."""
 
-    def __init__(self, main: asyncpg.Pool, kek: Kek) -> None:
+    def __init__(self, main: asyncpg.Pool, kek: KekProvider) -> None:
         self._main = main
-        self._kek = kek
+        self._sealed = SealedAnswers(kek)
 
     async def claim(self, account_id: UUID, key: str, fingerprint: bytes) -> Claim | Known:
         """Become the first request under `key`, or get what the first was answered.
@@ -86,7 +87,7 @@ class IdempotencyStore:
                 continue  # it was released between the two statements
             if row["status"] is None:
                 raise StillRunning("Try again in a moment")
-            body = self._kek.unwrap(row["body"], _aad(account_id, shown))
+            body = await self._sealed.open(row["body"], _aad(account_id, shown))
             return Known(row["fingerprint"], Answer(row["status"], row["headers"], body))
 
     async def renew(self, claim: Claim) -> None:
@@ -98,11 +99,18 @@ class IdempotencyStore:
 
     async def keep(self, claim: Claim, fingerprint: bytes, answer: Answer) -> None:
         """Keep the answer for a day."""
-        body = self._kek.wrap(answer.body, _aad(claim.account_id, claim.key))
+        body = await self._sealed.seal(answer.body, _aad(claim.account_id, claim.key))
         headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
         await self._main.execute(
             SQL["keep"], claim.account_id, claim.key, claim.stamp, fingerprint, answer.status, headers, body
         )
+
+    async def rewrap(self) -> int:
+        """Wrap the keys of all kept answers by the present KEK; return how many keys that were."""
+        prefixes = [row["prefix"] for row in await self._main.fetch(SQL["wrapped_keys"])]
+        for prefix in prefixes:
+            await self._main.execute(SQL["rewrap"], prefix, await self._sealed.rewrapped(prefix))
+        return len(prefixes)
 
     async def release(self, claim: Claim) -> None:
         """Let the next request under this key be the first."""

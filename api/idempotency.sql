@@ -23,3 +23,12 @@ WHERE account_id = $1 AND key = $2 AND created_at = $3 AND status IS NULL;
 
 -- name: release
 DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND created_at = $3 AND status IS NULL;
+
+-- name: wrapped_keys
+-- An answer begins with the wrapped key that seals it and with that one's length: a few, whatever the number of answers.
+SELECT DISTINCT substring(body FOR 2 + 256 * get_byte(body, 0) + get_byte(body, 1)) AS prefix
+FROM idempotency WHERE body IS NOT NULL;
+
+-- name: rewrap
+UPDATE idempotency SET body = $2::bytea || substring(body FROM length($1::bytea) + 1)
+WHERE substring(body FOR length($1::bytea)) = $1::bytea;

@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     postgres_port: Port = 0
 
     kek_file: Path | None = None
+    kek: SecretStr | None = None
+    kek_command: tuple[str, ...] = ()
+    previous_kek_file: Path | None = None
+    previous_kek: SecretStr | None = None
+    previous_kek_command: tuple[str, ...] = ()
     link_key_file: Path | None = None
 
     api_host: str = "127.0.0.1"
@@ -168,6 +173,14 @@ class Settings(BaseSettings):
         for pool in ("bulk", "fast"):
             if sources and not any(pool in source.pools for source in sources):
                 raise ValueError(f"no relay or direct source serves the pool {pool}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_kek_is_in_one_place(self) -> "Settings":
+        for which in ("", "previous_"):
+            places = [name for name in ("kek_file", "kek", "kek_command") if getattr(self, which + name)]
+            if len(places) > 1:
+                raise ValueError(f"only one can be set of {', '.join(which + name for name in places)}")
         return self
 
     @model_validator(mode="after")

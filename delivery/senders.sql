@@ -29,6 +29,12 @@ WHERE NOT EXISTS (SELECT FROM signing_key WHERE account_id = $1 AND domain = $2)
 -- name: lock_domain
 SELECT pg_advisory_xact_lock(hashtextextended($1::uuid || ' ' || $2::text, 741002));
 
+-- name: all_keys
+SELECT account_id, domain, selector, sealed FROM signing_key;
+
+-- name: rewrap
+UPDATE signing_key SET sealed = $4 WHERE account_id = $1 AND selector = $2 AND sealed = $3;
+
 -- name: has_keys
 SELECT EXISTS (SELECT FROM signing_key WHERE account_id = $1 AND domain = $2);
 

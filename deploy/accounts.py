@@ -10,7 +10,7 @@ from core import sql
 from core.errors import Fault, InvalidInput, NotFound
 from core.ids import IdSource
 from members.accounts import open_account
-from members.kek import Kek
+from members.kek import KekProvider
 
 SQL = sql.load(__package__ or "", "accounts.sql")
 
@@ -28,7 +28,9 @@ class Account:
     is_new: bool
 
 
-async def create_account(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, new_id: IdSource, name: str) -> Account:
+async def create_account(
+    main: asyncpg.Pool, vault: asyncpg.Pool, kek: KekProvider, new_id: IdSource, name: str
+) -> Account:
     """Make an account with its key ring and the attribute that every account has; one that is there is completed.
 
     The two databases share no transaction: the account comes first, and making it again makes what a crash left out.

@@ -18,10 +18,11 @@ from core.ids import IdSource
 from core.settings import Settings, inherited_environment
 from deploy import accounts, databases, fleet, keys
 from deploy.dsns import Dsns
+from deploy.kek import is_in_file, open_kek
 from deploy.ports import free_port
 from deploy.postgres import create_databases, migrate_both
 from deploy.supervisor import ChildStatus, Supervisor
-from members.kek import Kek
+from members.kek import KekProvider
 
 STATUS_FILE = "children.json"
 _PORTS = ("api_port", "tracker_port", "mailbox_smtp_port", "mailbox_http_port")
@@ -61,8 +62,8 @@ class Installation:
     async def start(self) -> Started:
         """Start everything; return when all of it is ready. ConfigurationError if a part can't be started."""
         settings = self.settings
-        kek_is_new = not settings.kek_path.exists()
-        kek = Kek.load_or_create(settings.kek_path)
+        kek_is_new = is_in_file(settings) and not settings.kek_path.exists()
+        kek = await open_kek(settings, make=True)
         keys.load_or_create_signer(settings.link_key_path)
         dsns = await self._databases()
         api_key = await self._default_account(dsns, kek)
@@ -86,7 +87,7 @@ class Installation:
             await migrate_both(dsns)
         return dsns
 
-    async def _default_account(self, dsns: Dsns, kek: Kek) -> str | None:
+    async def _default_account(self, dsns: Dsns, kek: KekProvider) -> str | None:
         main, members = await open_pool(dsns.main, name="up"), await open_pool(dsns.members, name="up")
         try:
             account = await accounts.create_account(main, members, kek, self._new_id, accounts.DEFAULT)

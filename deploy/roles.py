@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 
 from core.settings import Settings
 from deploy.dsns import Dsns
+from deploy.kek import is_in_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ WORKER = Role(("main", "members"), kek=True, links=True, relays=True)
 JOBS = Role(("main", "members"), kek=True)
 MAILBOX = Role()
 
-SECRET = {f"{name}_dsn" for name in Dsns.__dataclass_fields__} | {"kek_file", "link_key_file", "relays"}
+KEK = ("kek_file", "kek", "kek_command", "previous_kek_file", "previous_kek", "previous_kek_command")
+SECRET = {f"{name}_dsn" for name in Dsns.__dataclass_fields__} | {*KEK, "link_key_file", "relays"}
 
 
 def environment(role: Role, settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -47,7 +49,10 @@ def environment(role: Role, settings: Settings, dsns: Dsns, inherited: Mapping[s
     for name in role.dsns:
         made |= _variable(f"{name}_dsn", asdict(dsns)[name])
     if role.kek:
-        made |= _variable("kek_file", settings.kek_path)
+        for name in KEK:
+            made |= _variable(name, getattr(settings, name))
+        if is_in_file(settings):
+            made |= _variable("kek_file", settings.kek_path)
     if role.links:
         made |= _variable("link_key_file", settings.link_key_path)
     if role.relays:
@@ -58,6 +63,8 @@ def environment(role: Role, settings: Settings, dsns: Dsns, inherited: Mapping[s
 def _variable(name: str, value: object) -> dict[str, str]:
     if value in (None, (), {}):
         return {}
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
     text = orjson.dumps(value, default=_plain).decode() if isinstance(value, tuple | dict) else str(value)
     return {f"TODOKU_{name.upper()}": text}
 

@@ -5,6 +5,7 @@ from rich.panel import Panel
 
 from deploy import installation
 from deploy.installation import Started
+from deploy.kek import where
 
 # soft_wrap: what may be copied is never broken into lines.
 _console = Console(highlight=False, soft_wrap=True)
@@ -28,7 +29,7 @@ def show_summary(started: Started) -> None:
         _show("Metrics", f"http://127.0.0.1:{settings.metrics_port}/metrics (api; each process has its own port)")
     _show("Data", str(settings.data_dir))
     _show("Logs", str(installation.log_directory(settings)))
-    _show("Key file", str(settings.kek_path))
+    _show("KEK", where(settings))
     _show("Fingerprint", started.kek_fingerprint)
     _console.print()
     if started.kek_is_new:

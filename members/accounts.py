@@ -6,11 +6,11 @@ from uuid import UUID
 import asyncpg
 
 from members.attributes import AttributeStore
-from members.kek import Kek
+from members.kek import KekProvider
 from members.keyring import create_ring
 
 
-async def open_account(pool: asyncpg.Pool, kek: Kek, account_id: UUID, new_id: Callable[[], UUID]) -> None:
+async def open_account(pool: asyncpg.Pool, kek: KekProvider, account_id: UUID, new_id: Callable[[], UUID]) -> None:
     """Make the account's ring and the attributes that every account has. Idempotent."""
     await create_ring(pool, kek, account_id)
     await AttributeStore(pool, new_id).define_built_in(account_id)

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core import sql
-from core.errors import ConfigurationError, NotFound, Tampered
-from members.kek import Kek
+from core.errors import ConfigurationError, NotFound, Tampered, Unavailable
+from members.kek import KekProvider
 from members.keyed_hash import KeyedHash
 from members.opener import Opener
 from members.sealing import KEY_BYTES
@@ -88,7 +88,7 @@ class KeyRings:
     def __init__(
         self,
         pool: asyncpg.Pool,
-        kek: Kek,
+        kek: KekProvider,
         random: Callable[[int], bytes] = os.urandom,
         current: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -119,7 +119,7 @@ class KeyRings:
         since: dict[str, int] = {}
         for row in rows:
             purpose, version = row["purpose"], row["version"]
-            keys[purpose][version] = self._open(
+            keys[purpose][version] = await self._open(
                 row["wrapped"], row["kek_fingerprint"], ring_aad(account_id, purpose, version)
             )
             if row["state"] == "primary":
@@ -143,36 +143,43 @@ class KeyRings:
             opener=partial(Opener, account_id.bytes, keys["seal"]),
             notes=AESGCM(_derive(keys["suppression"][1], b"notes")),
         )
+        known = self._rings.get(account_id)
+        if known is not None and known.generation > ring.generation:
+            # Someone read it later, and was faster: a ring never goes back.
+            return known
         self._rings[account_id] = ring
         return ring
 
     async def destination_key(self) -> bytes:
         """Return the installation's key of destination tags, made at the first call ever."""
         if self._destination is None:
-            wrapped = self._kek.wrap(self.random(KEY_BYTES), _DESTINATION.encode())
+            wrapped = await self._kek.wrap(self.random(KEY_BYTES), _DESTINATION.encode())
             await self._pool.execute(SQL["offer_installation_key"], _DESTINATION, wrapped, self._kek.fingerprint)
             row = await self._pool.fetchrow(SQL["installation_key"], _DESTINATION)
             if row is None:
                 raise NotFound("The installation has no destination key")
-            self._destination = self._open(row["wrapped"], row["kek_fingerprint"], _DESTINATION.encode())
+            self._destination = await self._open(row["wrapped"], row["kek_fingerprint"], _DESTINATION.encode())
         return self._destination
 
-    def _open(self, wrapped: bytes, fingerprint: str, aad: bytes) -> bytes:
-        if fingerprint != self._kek.fingerprint:
-            raise ConfigurationError(
-                f"The key file in use ({self._kek.fingerprint}) is not the one that wrapped this ring ({fingerprint})"
-            )
+    async def _open(self, wrapped: bytes, fingerprint: str, aad: bytes) -> bytes:
         try:
-            return self._kek.unwrap(wrapped, aad)
-        except Tampered:
+            return await self._kek.unwrap(wrapped, aad)
+        except (Tampered, Unavailable) as error:
+            mine = self._kek.fingerprint
+            if fingerprint != mine:
+                raise ConfigurationError(
+                    f"The KEK in use ({mine}) is not the one of this ring ({fingerprint})"
+                ) from None
+            if isinstance(error, Unavailable):
+                raise
             raise Tampered("A key of the ring was altered or moved") from None
 
 
 async def create_ring(
-    pool: asyncpg.Pool, kek: Kek, account_id: UUID, random: Callable[[int], bytes] = os.urandom
+    pool: asyncpg.Pool, kek: KekProvider, account_id: UUID, random: Callable[[int], bytes] = os.urandom
 ) -> None:
     """Give the account its first keys. Idempotent: an account that has some keeps them."""
-    wrapped = [kek.wrap(random(KEY_BYTES), ring_aad(account_id, purpose, 1)) for purpose in _PURPOSES]
+    wrapped = [await kek.wrap(random(KEY_BYTES), ring_aad(account_id, purpose, 1)) for purpose in _PURPOSES]
     await pool.execute(SQL["create_ring"], account_id, list(_PURPOSES), wrapped, kek.fingerprint)
 
 

@@ -23,7 +23,7 @@ from members.connection import Lent
 from members.errors import NotAcknowledged, StillNeeded
 from members.fence import move_on
 from members.holders import behind, forget_dead
-from members.kek import Kek
+from members.kek import KekProvider
 from members.keyring import ring_aad
 from members.sealing import KEY_BYTES
 
@@ -49,7 +49,7 @@ class Version:
 class Rotation:
     """Changes the rings of any account. `random` returns n random bytes: new keys are made of it."""
 
-    def __init__(self, pool: asyncpg.Pool, kek: Kek, random: Callable[[int], bytes]) -> None:
+    def __init__(self, pool: asyncpg.Pool, kek: KekProvider, random: Callable[[int], bytes]) -> None:
         self._pool = pool
         self._kek = kek
         self._random = random
@@ -64,7 +64,7 @@ class Rotation:
         primary = await self._primary(account_id, purpose)
         version = primary.version + 1
         # Made before the fence is closed: a KEK that is far away takes its time.
-        wrapped = self._kek.wrap(self._random(KEY_BYTES), ring_aad(account_id, purpose, version))
+        wrapped = await self._kek.wrap(self._random(KEY_BYTES), ring_aad(account_id, purpose, version))
         async with self._pool.acquire() as connection, connection.transaction():
             change = await self._change(connection, account_id)
             fingerprint = self._kek.fingerprint

@@ -56,10 +56,10 @@ async def _create(name: str) -> "Account":
     from core.ids import IdSource  # noqa: PLC0415
     from deploy import databases  # noqa: PLC0415
     from deploy.accounts import create_account  # noqa: PLC0415
-    from members.kek import Kek  # noqa: PLC0415
+    from deploy.kek import open_kek  # noqa: PLC0415
 
     settings = load()
-    kek = Kek.load(settings.kek_path)
+    kek = await open_kek(settings)
     async with (
         databases.reached(settings, "main", process="accounts") as main,
         databases.reached(settings, "members", process="accounts") as members,

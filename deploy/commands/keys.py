@@ -1,4 +1,4 @@
-"""`todoku keys`: an account's keys, exchanged while mail is sent and members are written."""
+"""`todoku keys`: an account's keys, exchanged while mail is sent and members are written; and the KEK."""
 
 import asyncio
 import os
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from core.audit import Action, AuditLog
     from members.resealing import Progress
     from members.rotation import Purpose, Rotation
     from scheduler.resealing import ResealJobs
 
-keys = typer.Typer(no_args_is_help=True, help="The accounts' keys: add a version, make it primary, reseal, retire.")
+keys = typer.Typer(no_args_is_help=True, help="The accounts' keys, and the key that opens these: exchange them online.")
 
 T = TypeVar("T")
 Which = Literal["seal", "index"]
@@ -54,6 +55,7 @@ def add(account: AccountName = "default", all_: All = False, purpose: PurposeNam
 
     async def one(desk: "_Desk", name: str, account_id: "UUID") -> None:
         for kind in _chosen(purpose):
+            await desk.record(account_id, "account_key.added", kind)
             version = await desk.rotation.add(account_id, kind)
             _say(f"{name}: the {kind} version {version} was added; promote it next.")
 
@@ -66,6 +68,7 @@ def promote(account: AccountName = "default", all_: All = False, purpose: Purpos
 
     async def one(desk: "_Desk", name: str, account_id: "UUID") -> None:
         for kind in _chosen(purpose):
+            await desk.record(account_id, "account_key.promoted", kind)
             version = await _patiently(desk.rotation.promote, account_id, kind, wait)
             _say(f"{name}: the {kind} version {version} is primary; reseal next.")
 
@@ -87,6 +90,7 @@ def reseal(
         if status:
             _say(_shown(name, await desk.progress(account_id)))
         else:
+            await desk.record(account_id, "account_key.resealed", "members")
             await _watched(desk, name, account_id)
 
     asyncio.run(_each(account, all_, one))
@@ -98,11 +102,55 @@ def retire(account: AccountName = "default", all_: All = False, purpose: Purpose
 
     async def one(desk: "_Desk", name: str, account_id: "UUID") -> None:
         for kind in _chosen(purpose):
+            await desk.record(account_id, "account_key.retired", kind)
             gone = await _patiently(desk.rotation.retire, account_id, kind, wait)
             which = ", ".join(map(str, gone))
             _say(f"{name}: {f'destroyed: {kind} version {which}' if gone else f'no older {kind} version is left'}.")
 
     asyncio.run(_each(account, all_, one))
+
+
+@keys.command("rewrap")
+def rewrap() -> None:
+    """Wrap all that the previous KEK wraps by the new one. Both must be set, here and for every process."""
+    from core.errors import ConfigurationError  # noqa: PLC0415 - the command line starts without it
+
+    settings = load()
+    if not (settings.previous_kek_file or settings.previous_kek or settings.previous_kek_command):
+        raise ConfigurationError("Name the previous KEK too: TODOKU_PREVIOUS_KEK_FILE, _KEK or _KEK_COMMAND")
+    rewrapped: dict[str, int] = {}
+
+    async def first(desk: "_Desk", _: str, account_id: "UUID") -> None:
+        await desk.record(account_id, "account_key.rewrapped", "kek")
+
+    async def all_of_it() -> None:
+        await _each("", all_=True, work=first)
+        rewrapped.update(await _rewrapped())
+
+    asyncio.run(all_of_it())
+    _say(", ".join(f"{number:,} {what}" for what, number in rewrapped.items()) + ": the new KEK opens them all.")
+
+
+async def _rewrapped() -> dict[str, int]:
+    from api.idempotency import IdempotencyStore  # noqa: PLC0415 - the command line starts without them
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.ids import IdSource  # noqa: PLC0415
+    from delivery.senders import SenderStore  # noqa: PLC0415
+    from deploy import databases  # noqa: PLC0415
+    from deploy.kek import open_kek  # noqa: PLC0415
+    from members.rewrapping import rewrap_vault  # noqa: PLC0415
+
+    settings = load()
+    kek = await open_kek(settings)
+    async with (
+        databases.reached(settings, "main", process="keys") as main,
+        databases.reached(settings, "members", process="keys") as members,
+    ):
+        return {
+            "keys of accounts and of the installation": await rewrap_vault(members, kek),
+            "signing keys": await SenderStore(main, kek, IdSource(SystemClock())).rewrap(),
+            "keys of kept answers": await IdempotencyStore(main, kek).rewrap(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +160,12 @@ class _Desk:
     members: "asyncpg.Pool"
     rotation: "Rotation"
     jobs: "ResealJobs"
+    audit: "AuditLog"
+
+    async def record(self, account_id: "UUID", action: "Action", what: str) -> None:
+        from core.audit import OPERATOR  # noqa: PLC0415 - the command line starts without it
+
+        await self.audit.record(account_id, OPERATOR, action, what)
 
     async def progress(self, account_id: "UUID") -> "Progress | None":
         from members.resealing import load_progress  # noqa: PLC0415 - the command line starts without it
@@ -121,21 +175,23 @@ class _Desk:
 
 async def _each(account: str, all_: bool, work: "Callable[[_Desk, str, UUID], Awaitable[None]]") -> None:
     """Do `work` for the account named, or for every one."""
-    from core.clock import SystemClock  # noqa: PLC0415 - the command line starts without them
+    from core.audit import AuditLog  # noqa: PLC0415 - the command line starts without them
+    from core.clock import SystemClock  # noqa: PLC0415
     from core.ids import IdSource  # noqa: PLC0415
     from deploy import databases  # noqa: PLC0415
     from deploy.accounts import get_account, list_accounts  # noqa: PLC0415
-    from members.kek import Kek  # noqa: PLC0415
+    from deploy.kek import open_kek  # noqa: PLC0415
     from members.rotation import Rotation  # noqa: PLC0415
     from scheduler.resealing import ResealJobs  # noqa: PLC0415
 
     settings = load()
-    kek = Kek.load(settings.kek_path)
+    kek = await open_kek(settings)
     async with (
         databases.reached(settings, "main", process="keys") as main,
         databases.reached(settings, "members", process="keys") as members,
     ):
-        desk = _Desk(members, Rotation(members, kek, os.urandom), ResealJobs(main, IdSource(SystemClock())))
+        new_id = IdSource(SystemClock())
+        desk = _Desk(members, Rotation(members, kek, os.urandom), ResealJobs(main, new_id), AuditLog(main, new_id))
         for one in await list_accounts(main) if all_ else [await get_account(main, account)]:
             await work(desk, one.name, one.account_id)
 

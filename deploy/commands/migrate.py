@@ -10,11 +10,12 @@ def migrate() -> None:
     from rich.console import Console  # noqa: PLC0415 - the command line starts without it
 
     from deploy import keys  # noqa: PLC0415
-    from members.kek import Kek  # noqa: PLC0415
+    from deploy.kek import open_kek, where  # noqa: PLC0415
 
     settings, console = load(), Console()
     migrated = asyncio.run(_migrate(settings))
-    console.print(f"KEK {Kek.load_or_create(settings.kek_path).fingerprint}: {settings.kek_path}", highlight=False)
+    kek = asyncio.run(open_kek(settings, make=True))
+    console.print(f"KEK {kek.fingerprint}: {where(settings)}", highlight=False)
     keys.load_or_create_signer(settings.link_key_path)
     for database, names in migrated.items():
         console.print(f"{database}: {', '.join(names) or 'nothing to do'}", highlight=False)

@@ -14,8 +14,8 @@ from delivery.pacing.sites import Sites
 from delivery.routing.routes import Route
 from delivery.ways_out import router_of
 from deploy import databases
+from deploy.kek import open_kek
 from deploy.operating.targets import UNKNOWN, Site, is_domain
-from members.kek import Kek
 from members.keyring import KeyRings
 from members.vault import Vault
 
@@ -65,6 +65,6 @@ class Places:
         account_id = await self._main.fetchval(SQL["an_account"])
         if account_id is None:
             raise ConfigurationError("There is no account yet, and so no key")
-        kek = Kek.load(self._settings.kek_path)
+        kek = await open_kek(self._settings)
         async with databases.reached(self._settings, "members", process="route") as members:
             return await Vault(members, KeyRings(members, kek)).destination_digest(account_id, f"site {site_key}")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import asyncpg
 
 from deploy import databases
+from deploy.kek import open_kek
 from deploy.process import Process
 from members.holders import Holder
-from members.kek import Kek
+from members.kek import KekProvider
 from members.keyring import KeyRings
 
 
@@ -19,7 +20,7 @@ class Opened:
 
     main: asyncpg.Pool
     members: asyncpg.Pool
-    kek: Kek
+    kek: KekProvider
     rings: KeyRings
 
 
@@ -28,7 +29,7 @@ async def open_all(
     this: Process, name: str, *, main_size: int, members_size: int, plan_once: bool = False
 ) -> AsyncIterator[Opened]:
     """Open both databases for the block, as a holder of keys; ConfigurationError if the KEK or a DSN can't be had."""
-    kek = Kek.load(this.settings.kek_path)
+    kek = await open_kek(this.settings)
     async with (
         databases.pool(this.settings, "main", process=name, size=main_size, plan_once=plan_once) as main,
         databases.pool(this.settings, "members", process=name, size=members_size, plan_once=plan_once) as members,

@@ -67,14 +67,14 @@ def test_values_are_the_same_only_with_their_types() -> None:
     assert not same_values({"a": 1}, {})
 
 
-def test_the_first_start_makes_a_key_file_for_its_owner_alone(tmp_path: Path) -> None:
+async def test_the_first_start_makes_a_key_file_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "kek"
     made = Kek.load_or_create(path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     again = Kek.load_or_create(path)
     assert made.fingerprint == again.fingerprint
-    assert again.unwrap(made.wrap(KEY, b"x"), b"x") == KEY
+    assert await again.unwrap(await made.wrap(KEY, b"x"), b"x") == KEY
     assert [entry.name for entry in path.parent.iterdir()] == ["kek"]
 
 
@@ -101,7 +101,7 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
         Kek.load(tmp_path / "nowhere")
 
 
-def test_a_key_wrapped_for_one_purpose_does_not_open_for_another() -> None:
+async def test_a_key_wrapped_for_one_purpose_does_not_open_for_another() -> None:
     kek = Kek(KEY)
     with pytest.raises(Tampered):
-        kek.unwrap(kek.wrap(KEY, b"one"), b"other")
+        await kek.unwrap(await kek.wrap(KEY, b"one"), b"other")

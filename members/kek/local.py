@@ -1,11 +1,9 @@
-"""The key-encryption key: one file that opens everything, readable by its owner alone.
+"""A key-encryption key in this process's memory, read from a file of its owner's alone or from the environment.
 
-Whoever loses the file loses the members; whoever copies it beside a dump can read them. The first start prints its
-fingerprint and where to keep a copy.
+The first start makes the file, and prints the key's fingerprint and where to keep a copy.
 """
 
 import base64
-import binascii
 import os
 import stat
 from collections.abc import Callable
@@ -31,11 +29,11 @@ class Kek:
         self._random = random
         self.fingerprint = sha256(b"todoku kek fingerprint" + key).hexdigest()[:16]
 
-    def wrap(self, key: bytes, aad: bytes) -> bytes:
+    async def wrap(self, key: bytes, aad: bytes) -> bytes:
         """Seal `key`; `aad` says what it is for and must be given again to unwrap it."""
         return wrap(self._cipher, key, aad, self._random(NONCE_BYTES))
 
-    def unwrap(self, wrapped: bytes, aad: bytes) -> bytes:
+    async def unwrap(self, wrapped: bytes, aad: bytes) -> bytes:
         """Open a wrapped key; raise Tampered if it was altered, moved or wrapped by another KEK."""
         return unwrap(self._cipher, wrapped, aad)
 
@@ -50,14 +48,18 @@ class Kek:
             raise ConfigurationError(f"The key file {path} can't be read: {error.strerror}") from None
         if stat.S_IMODE(mode) & 0o077:
             raise ConfigurationError(f"The key file {path} can be read by others: chmod 600 it")
+        return cls.read(text.decode("ascii", "replace"), where=f"The key file {path}")
+
+    @classmethod
+    def read(cls, text: str, *, where: str) -> "Kek":
+        """Read the line `todoku-kek-1:<base64>`; ConfigurationError says `where` it is wrong, never how."""
+        body = text.strip()
+        if not body.startswith(_PREFIX):
+            raise ConfigurationError(f"{where} is not a key of Todoku's")
         try:
-            body = text.decode("ascii").strip()
-            if not body.startswith(_PREFIX):
-                raise ConfigurationError(f"The key file {path} is not a key file of Todoku's")
-            key = base64.b64decode(body.removeprefix(_PREFIX), validate=True)
-        except (UnicodeDecodeError, binascii.Error):
-            raise ConfigurationError(f"The key file {path} is damaged") from None
-        return cls(key)
+            return cls(base64.b64decode(body.removeprefix(_PREFIX), validate=True))
+        except ValueError:
+            raise ConfigurationError(f"{where} is damaged") from None
 
     @classmethod
     def load_or_create(cls, path: Path, random: Callable[[int], bytes] = os.urandom) -> "Kek":
