@@ -13,10 +13,13 @@ from api.attachments.endpoints import router as attachments
 from api.attributes.endpoints import router as attributes
 from api.audit.endpoints import router as audit
 from api.campaigns.endpoints import router as campaigns
+from api.exports.endpoints import router as exports
 from api.groups.endpoints import router as groups
 from api.guard import Guard
 from api.imports.endpoints import router as imports
+from api.members.bulk import router as bulk
 from api.members.endpoints import router as members
+from api.members.export import router as own_export
 from api.notices.endpoints import router as notices
 from api.reports.endpoints import router as reports
 from api.runs.endpoints import router as runs
@@ -29,8 +32,8 @@ from core.database import AWAY
 from core.errors import TodokuError
 
 ROUTERS = (
-    account, attributes, members, groups, imports, segments, suppressions, senders, attachments, templates, campaigns,
-    runs, reports, notices, audit,
+    account, attributes, members, bulk, own_export, groups, imports, exports, segments, suppressions, senders,
+    attachments, templates, campaigns, runs, reports, notices, audit,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "members:list": "List members with personal fields masked",
         "members:read": "See members' personal fields, search by address, download rejected rows",
         "members:write": "Create and change members",
+        "members:export": "Take members out as files, and all that is held on one",
         "members:erase": "Erase members for good",
         "groups:read": "See groups",
         "groups:write": "Create and remove groups, change who is in them",

@@ -18,6 +18,8 @@ from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from members.attributes import AttributeStore
 from members.audience import AudienceSource
+from members.bulk import BulkStore
+from members.exports.store import ExportStore
 from members.groups import GroupStore
 from members.imports.store import ImportStore
 from members.members import MemberStore
@@ -29,6 +31,7 @@ from members.vault import Vault
 from scheduler.accounts import AccountStore
 from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
+from tracking.mails import MailStore
 from tracking.reports import ReportStore
 
 
@@ -48,7 +51,9 @@ class Services:
     search: MemberSearch
     stops: StopStore
     groups: GroupStore
+    bulk: BulkStore
     imports: ImportStore
+    exports: ExportStore
     jobs: VaultJobs
     audiences: AudienceSource
     segments: SegmentStore
@@ -60,6 +65,7 @@ class Services:
     campaigns: CampaignStore
     runs: RunStore
     reports: ReportStore
+    mails: MailStore
     notices: NoticeStore
     audit: AuditLog
 

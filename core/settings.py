@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     audience_slice: int = Field(100_000, ge=100, le=1_000_000)
 
     import_max_bytes: int = Field(2_000_000_000, ge=1)
+    import_max_unpacked_bytes: int = Field(20_000_000_000, ge=1)
+    import_max_ratio: int = Field(200, ge=1)
+    export_keep: Seconds = 24 * 3600
 
     audit_days: int = Field(1096, ge=90, le=36_500)
 

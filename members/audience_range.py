@@ -40,6 +40,10 @@ class AudienceRange:
         """Write (member_id, tag) of those who can be sent to, by id, as binary COPY."""
         await self._connection.copy_from_query(SQL["met"], output=sink, format="binary")
 
+    async def everyone(self) -> list[UUID]:
+        """Return the ids of all who meet the plan, by id, whether they can be sent to or not."""
+        return [row["member_id"] for row in await self._connection.fetch(SQL["everyone"])]
+
     async def samples(self, limit: int) -> list[UUID]:
         """Return the ids of the first who can be sent to."""
         return [row["member_id"] for row in await self._connection.fetch(SQL["samples"], limit)]

@@ -44,5 +44,8 @@ SELECT reason, count(*) AS total FROM audience_met GROUP BY reason;
 -- name: met
 SELECT member_id, tag FROM audience_met WHERE reason IS NULL ORDER BY member_id;
 
+-- name: everyone
+SELECT member_id FROM audience_met ORDER BY member_id;
+
 -- name: samples
 SELECT member_id FROM audience_met WHERE reason IS NULL ORDER BY member_id LIMIT $1;

@@ -119,12 +119,12 @@ class Rotation:
     async def _unneeded(self, account_id: UUID, primary: Version) -> None:
         needed = {"members": await self.lagging(account_id, primary)}
         if primary.purpose == "seal":
-            for name in ("member_keys_before", "import_keys_before"):
+            for name in ("member_keys_before", "file_keys_before"):
                 needed[name] = await self._pool.fetchval(SQL[name], account_id, primary.version)
         members = max(needed["members"], needed.get("member_keys_before", 0))
-        imports = needed.get("import_keys_before", 0)
-        if members or imports:
-            needing = f"{members:,} members and {imports:,} imports"
+        files = needed.get("file_keys_before", 0)
+        if members or files:
+            needing = f"{members:,} members and {files:,} files"
             raise StillNeeded(f"{needing} still need an older {primary.purpose} version: reseal them first")
 
     async def _acknowledged(self, version: Version) -> None:

@@ -43,8 +43,9 @@ SELECT count(*) FROM member WHERE account_id = $1 AND generation < $2;
 -- name: member_keys_before
 SELECT count(*) FROM keys.member_key WHERE account_id = $1 AND ring_version < $2;
 
--- name: import_keys_before
-SELECT count(*) FROM import WHERE account_id = $1 AND ring_version < $2;
+-- name: file_keys_before
+SELECT (SELECT count(*) FROM import WHERE account_id = $1 AND ring_version < $2)
+     + (SELECT count(*) FROM export WHERE account_id = $1 AND ring_version < $2);
 
 -- name: forget_index
 -- In steps, so that no statement runs long; walks the primary key.

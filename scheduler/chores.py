@@ -14,6 +14,7 @@ JOBS = sql.load(__package__ or "", "jobs.sql")
 log = logs.get()
 
 STOPS_AT_ONCE = 1_000
+BLOCKS_AT_ONCE = 200
 RESTRICTIONS_KEPT = 30 * 86_400.0
 """Seconds since they ended."""
 
@@ -53,6 +54,17 @@ async def carry_stops(main: asyncpg.Pool, vault: asyncpg.Pool) -> int:
         total += len(rows)
         if len(rows) < STOPS_AT_ONCE:
             return total
+
+
+async def sweep_files(vault: asyncpg.Pool) -> int:
+    """Drop uploads that were left, dry runs not applied, exports whose time is over; return how much that was.
+
+    `vault` is a pool of the role that may call the function for it and reads nothing back.
+    """
+    total = 0
+    while dropped := await vault.fetchval(SQL["sweep_files"], BLOCKS_AT_ONCE):
+        total += dropped
+    return total
 
 
 async def release_jobs(main: asyncpg.Pool) -> int:

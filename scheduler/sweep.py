@@ -75,6 +75,7 @@ class Sweep:
             Step("carry_stops", lambda: chores.carry_stops(main, stops), 0.5),
             Step("fold", fold, 1.0),
             Step("fold_engagement", fold_engagement, 1.0),
+            Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),
             Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
             Step("forget", lambda: chores.forget(main, audit_days), HOUR),

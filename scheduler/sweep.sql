@@ -42,6 +42,10 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) AS c (account
 WHERE stop.account_id = c.account_id AND stop.member_id = c.member_id AND stop.scope = c.scope
   AND stop.occurred_at = c.occurred_at;
 
+-- name: sweep_files
+-- In the vault, by its narrow function for this: at most so many blocks a step.
+SELECT app.sweep_files($1);
+
 -- name: make_partitions
 SELECT app.make_partitions(app.now(), 3);
 

@@ -72,7 +72,7 @@ class NewCampaign(Body):
             name=self.name,
             sender_id=self.sender,
             template_id=self.template,
-            audience=_stored(self.audience),
+            audience=stored_audience(self.audience),
             weight=self.weight,
             rate_per_hour=self.rate_per_hour,
             track_opens=self.tracking.opens,
@@ -217,8 +217,8 @@ def checked(check: CampaignCheck) -> CampaignChecked:
     )
 
 
-def _stored(audience: Audience) -> dict[str, Any]:
-    # As sent, ids with their kinds in front, without what is empty.
+def stored_audience(audience: Audience) -> dict[str, Any]:
+    """Return an audience as it is stored: as sent, ids with their kinds in front, without what is empty."""
     document = audience.model_dump(mode="json", exclude_none=True)
     document["exclude"] = {name: ids for name, ids in document["exclude"].items() if ids}
     return {name: part for name, part in document.items() if part}

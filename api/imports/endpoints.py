@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
 
 from api.auth import By, Requires
+from api.files import CSV, JSON_LINES, CsvFile
 from api.imports.fields import FIELDS, read_fields
-from api.imports.schemas import UPLOAD, ImportShown, shown
+from api.imports.schemas import UPLOAD, ImportShown, ReportShown, shown, shown_report
 from api.pagination import Listed, Page
 from api.route import Route
 from api.services import From
@@ -30,12 +31,6 @@ class ImportsPage(Page):
     count: Literal[False] = False
 
 
-class RejectFile(StreamingResponse):
-    """CSV in UTF-8 with a byte order mark, as Excel wants it."""
-
-    media_type = "text/csv; charset=utf-8; header=present"
-
-
 @router.post(
     "",
     status_code=status.HTTP_202_ACCEPTED,
@@ -43,7 +38,10 @@ class RejectFile(StreamingResponse):
     openapi_extra=UPLOAD,
 )
 async def create_import(request: Request, response: Response, by: By, services: From) -> ImportShown:
-    """Upload a file and have it imported: a worker takes the good rows, the bad ones go to a reject file."""
+    """Upload a file and have it imported: a worker takes the good rows, the bad ones go to a reject file.
+
+    With `dry_run` it counts and explains, and writes no member; `/apply` makes it the real one.
+    """
     upload = Upload(request.headers.get("content-type", ""), FIELDS)
     async with _file(services.imports, by.account_id) as file:
         await upload.read(request.stream(), file.add)
@@ -51,7 +49,12 @@ async def create_import(request: Request, response: Response, by: By, services: 
         async with services.jobs.due_after(by.account_id, "import", file.import_id):
             with _as_sent():
                 submitted = await services.imports.submit(
-                    by.account_id, file.import_id, told.mapping, told.consent_source, told.options
+                    by.account_id,
+                    file.import_id,
+                    told.mapping,
+                    told.consent_source,
+                    told.options,
+                    dry_run=told.dry_run,
                 )
     response.headers["Location"] = f"/v1/imports/{ids.encode('imp', submitted.import_id)}"
     return shown(submitted)
@@ -71,16 +74,38 @@ async def get_import(import_id: ImportPath, by: By, services: From) -> ImportSho
     return shown(await services.imports.get(by.account_id, import_id))
 
 
-@router.get("/{import_id}/rejects", dependencies=[Requires("members:read")], response_class=RejectFile)
-async def download_rejects(import_id: ImportPath, by: By, services: From) -> RejectFile:
+@router.get("/{import_id}/report", dependencies=[Requires("imports:read")])
+async def read_report(import_id: ImportPath, by: By, services: From) -> ReportShown:
+    """Read how an import understands its file: columns, what they become, and in a dry run a few masked rows."""
+    return shown_report(await services.imports.report(by.account_id, import_id))
+
+
+@router.post("/{import_id}/apply", status_code=status.HTTP_202_ACCEPTED, dependencies=[Requires("imports:write")])
+async def apply_import(import_id: ImportPath, by: By, services: From) -> ImportShown:
+    """Make a dry run that is checked the real import, of the same file."""
+    await services.imports.require(by.account_id, import_id, "checked")
+    async with services.jobs.due_after(by.account_id, "import", import_id):
+        return shown(await services.imports.apply(by.account_id, import_id))
+
+
+@router.post("/{import_id}/cancel", dependencies=[Requires("imports:write")])
+async def cancel_import(import_id: ImportPath, by: By, services: From) -> ImportShown:
+    """Cancel an import for good. What was taken already stays: its counts say how much."""
+    return shown(await services.imports.cancel(by.account_id, import_id))
+
+
+@router.get("/{import_id}/rejects", dependencies=[Requires("members:read")], response_class=CsvFile)
+async def download_rejects(import_id: ImportPath, by: By, services: From) -> StreamingResponse:
     """Download the rows that were not taken, as they came, each with its line and reason."""
-    known = await services.imports.get(by.account_id, import_id)
+    found = await services.imports.get(by.account_id, import_id)
     await services.audit.record(
-        by.account_id, by.actor, "import.rejects_downloaded", ids.encode("imp", import_id), {"rows": known.rejected}
+        by.account_id, by.actor, "import.rejects_downloaded", ids.encode("imp", import_id), {"rows": found.rejected}
     )
-    return RejectFile(
+    name, kind = ("rejects.jsonl", JSON_LINES) if found.format == "jsonl" else ("rejects.csv", CSV)
+    return StreamingResponse(
         services.imports.rejects(by.account_id, import_id),
-        headers={"Content-Disposition": 'attachment; filename="rejects.csv"'},
+        media_type=kind,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

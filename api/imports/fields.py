@@ -8,9 +8,11 @@ import orjson
 
 from core.errors import Fault, InvalidInput
 
-OPTIONS = ("encoding", "delimiter", "mode", "time_zone", "groups", "consent_at")
+OPTIONS = ("format", "compression", "encoding", "delimiter", "mode", "time_zone", "groups", "consent_at")
 """Parts that members/imports/options.py judges; `groups` is a JSON list."""
-FIELDS = ("mapping", "consent_source", *OPTIONS)
+FIELDS = ("mapping", "consent_source", "dry_run", *OPTIONS)
+
+_YES_OR_NO = {"": False, "false": False, "true": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Told:
     mapping: dict[str, str]
     consent_source: str
     options: dict[str, Any]
+    dry_run: bool
 
 
 def read_fields(fields: Mapping[str, str], *, has_file: bool) -> Told:
@@ -34,13 +37,16 @@ def read_fields(fields: Mapping[str, str], *, has_file: bool) -> Told:
         options["groups"] = _json(options["groups"])
         if not isinstance(options["groups"], list):
             faults.append(Fault("/groups", "not-a-list", "A JSON list of group ids"))
+    dry_run = _YES_OR_NO.get(fields.get("dry_run", ""))
+    if dry_run is None:
+        faults.append(Fault("/dry_run", "not-a-boolean", "true or false"))
     if not has_file:
         faults.append(Fault("/file", "missing", "The part file is missing or empty"))
     if not fields.get("consent_source") and options.get("mode") != "update":
         faults.append(Fault("/consent_source", "missing", "Say where the members of the file consented"))
     if faults:
         raise InvalidInput("The upload can't be imported", faults)
-    return Told(mapping, fields.get("consent_source", ""), options)
+    return Told(mapping, fields.get("consent_source", ""), options, bool(dry_run))
 
 
 def _json(text: str) -> Any:

@@ -6,6 +6,9 @@ from typing import Any
 from pydantic import ConfigDict
 
 from api.values import Answer, ImportId
+from members.imports.compression import COMPRESSIONS
+from members.imports.options import Format
+from members.imports.report import Report
 from members.imports.store import Import, State
 
 
@@ -17,12 +20,17 @@ class Progress(Answer):
 
 
 class ImportShown(Answer):
-    """An import to watch. created + updated + unchanged + rejected = progress.done."""
+    """An import to watch. created + updated + unchanged + rejected = progress.done.
+
+    A dry run ends `checked`: the counts are what would become of the rows.
+    """
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
     id: ImportId
     state: State
+    dry_run: bool
+    format: Format | None
     progress: Progress
     created: int
     updated: int
@@ -36,6 +44,29 @@ class ImportShown(Answer):
     errors: list[str]
 
 
+class ColumnShown(Answer):
+    """A column (JSON Lines: a key) of the file and what it becomes; null: it is passed over."""
+
+    title: str
+    target: str | None
+
+
+class SampleShown(Answer):
+    """One of the file's first rows: as it would be taken, personal fields masked, or why it would not be."""
+
+    line: int
+    email: str | None = None
+    attributes: dict[str, Any] | None = None
+    reason: str | None = None
+
+
+class ReportShown(Answer):
+    """How the file is understood. `samples` are there in a dry run only; both lists are empty until it has begun."""
+
+    columns: list[ColumnShown]
+    samples: list[SampleShown]
+
+
 UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -45,7 +76,11 @@ UPLOAD: dict[str, Any] = {
                     "type": "object",
                     "required": ["file", "consent_source"],
                     "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "CSV or TSV with a title line"},
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "CSV with a title line, or JSON Lines; plain, gzip, bzip2, xz or zip",
+                        },
                         "mapping": {"type": "string", "description": "JSON: `email` or an attribute by column title"},
                         "consent_source": {"type": "string", "description": "Where the members of the file consented"},
                         "consent_at": {
@@ -53,9 +88,16 @@ UPLOAD: dict[str, Any] = {
                             "format": "date-time",
                             "description": "When; else now",
                         },
+                        "dry_run": {"type": "string", "enum": ["true", "false"], "default": "false"},
+                        "format": {"type": "string", "enum": ["csv", "jsonl"], "description": "Found out if not said"},
+                        "compression": {
+                            "type": "string",
+                            "enum": list(COMPRESSIONS),
+                            "description": "Found out if not said",
+                        },
                         "encoding": {"type": "string", "description": "utf-8, cp932 or utf-16; found out if not said"},
                         "delimiter": {"type": "string", "description": "Found out if not said"},
-                        "mode": {"type": "string", "enum": ["upsert", "add", "update"], "default": "upsert"},
+                        "mode": {"type": "string", "enum": ["upsert", "add", "update", "replace"], "default": "upsert"},
                         "time_zone": {"type": "string", "description": "Of times without an offset"},
                         "groups": {
                             "type": "string",
@@ -75,11 +117,21 @@ UPLOAD: dict[str, Any] = {
 """The form of POST /v1/imports for the API's description: the endpoint reads it as a stream."""
 
 
+def shown_report(found: Report) -> ReportShown:
+    """Return what the API shows of a report."""
+    return ReportShown(
+        columns=[ColumnShown(title=column.title, target=column.target) for column in found.columns],
+        samples=[SampleShown(**sample) for sample in found.samples],
+    )
+
+
 def shown(found: Import) -> ImportShown:
     """Return what the API shows of an import."""
     return ImportShown(
         id=found.import_id,
         state=found.state,
+        dry_run=found.dry_run,
+        format=found.format,
         progress=Progress(done=found.rows_done, total=found.rows_total),
         created=found.created,
         updated=found.updated,

@@ -18,6 +18,8 @@ from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.attributes import AttributeStore
 from members.audience import AudienceSource
+from members.bulk import BulkStore
+from members.exports.store import ExportStore
 from members.groups import GroupStore
 from members.imports import ImportStore
 from members.members import MemberStore
@@ -32,6 +34,7 @@ from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
 from tracking.engagement import MemberEngagement
+from tracking.mails import MailStore
 from tracking.reports import ReportStore
 
 
@@ -70,6 +73,8 @@ def _services(this: Process, opened: Opened) -> Services:
         segments=SegmentStore(members, rings, audiences, this.new_id),
         previews=PreviewStore(members, rings, audiences),
         suppressions=SuppressionStore(members, rings),
+        bulk=BulkStore(members, rings, this.new_id),
+        exports=ExportStore(members, rings, audiences, keep=this.settings.export_keep),
         imports=ImportStore(members, rings, this.new_id, max_bytes=this.settings.import_max_bytes),
         jobs=VaultJobs(main, this.new_id),
         senders=SenderStore(main, opened.kek, this.new_id),
@@ -84,6 +89,7 @@ def _services(this: Process, opened: Opened) -> Services:
         ),
         runs=RunStore(main),
         reports=ReportStore(main),
+        mails=MailStore(main),
         notices=NoticeStore(main),
         audit=AuditLog(main, this.new_id),
     )

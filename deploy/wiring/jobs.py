@@ -1,10 +1,11 @@
-"""The process of a worker of the pool `jobs`: audiences, previews, imports, re-sealing."""
+"""The process of a worker of the pool `jobs`: audiences, previews, imports, exports, re-sealing."""
 
 from delivery.lease import Lease
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.audience import AudienceSource
-from members.imports import run_import
+from members.exports import run_export
+from members.imports import Bounds, run_import
 from members.previews import PreviewStore
 from members.resealing import reseal
 from scheduler import jobs
@@ -15,7 +16,7 @@ from tracking.engagement import MemberEngagement
 async def serve(this: Process, slot: int) -> None:
     """Do jobs until told to stop."""
     settings = this.settings
-    async with open_all(this, f"worker jobs {slot}", main_size=6, members_size=4) as opened:
+    async with open_all(this, f"worker jobs {slot}", main_size=6, members_size=8) as opened:
         lease = Lease(
             opened.main,
             this.clock,
@@ -35,7 +36,13 @@ def _handlers(this: Process, opened: Opened, lease: Lease) -> dict[str, jobs.Han
     previews = PreviewStore(opened.members, opened.rings, audiences)
 
     async def bring_in(job: jobs.Job) -> None:
-        await run_import(opened.members, opened.rings, job.subject_id, this.new_id, this.clock, lease.alive)
+        settings = this.settings
+        bounds = Bounds(settings.import_max_unpacked_bytes, settings.import_max_ratio)
+        await run_import(opened.members, opened.rings, job.subject_id, this.new_id, this.clock, lease.alive, bounds)
+
+    async def take_out(job: jobs.Job) -> None:
+        keep = this.settings.export_keep
+        await run_export(opened.members, opened.rings, audiences, job.subject_id, this.clock, lease.alive, keep)
 
     async def preview(job: jobs.Job) -> None:
         await previews.run(job.account_id, job.subject_id, lease.alive)
@@ -45,6 +52,7 @@ def _handlers(this: Process, opened: Opened, lease: Lease) -> dict[str, jobs.Han
 
     return {
         "import": bring_in,
+        "export": take_out,
         "preview": preview,
         "reseal": bring_over,
         "audience_slice": AudienceCutter(

@@ -1,30 +1,33 @@
-"""Which column of a file becomes what: the header, the mapping, and one row made of a record."""
+"""Which column of a file becomes what, and what a record comes to: a row that can be merged, or a reject."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from core.errors import Fault, InvalidInput
-from members.addresses import Address, parse, parse_plain
+from members.addresses import Address
 from members.attribute import Definitions
-from members.cells import Reader, reader
-from members.errors import BadAddress, WrongValue
 from members.imports.records import Record
 from members.profile import Value
 
 EMAIL = "email"
 MAX_COLUMNS = 1000
-_GUARDED = ("'=", "'+", "'-", "'@", "'\t")
+
+
+class Column(NamedTuple):
+    """A column by its title (JSON Lines: its key) and what it becomes, by key; None: it is passed over."""
+
+    title: str
+    target: str | None
 
 
 class Row(NamedTuple):
-    """A record that can be merged."""
+    """A record that can be merged. `removed`: values that it takes away."""
 
     record: Record
     address: Address
     values: dict[str, Value]
+    removed: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         """Name the line alone: a repr ends up in logs."""
@@ -32,16 +35,18 @@ class Row(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A record that can't, and why."""
+    """A record that can't, and why: a sentence for the reject file, a code and a JSON pointer for a program."""
 
     record: Record
     reason: str
+    code: str = "wrong-value"
+    pointer: str = ""
 
 
 def check_mapping(mapping: Mapping[str, str], definitions: Definitions) -> None:
     """Raise InvalidInput with a fault `/mapping/<column>` for each wrong target."""
     faults = []
-    targets = [_key(target, definitions) for target in mapping.values()]
+    targets = [key_of(target, definitions) for target in mapping.values()]
     for column, target in zip(mapping, targets, strict=True):
         pointer = "/mapping/" + column.replace("~", "~0").replace("/", "~1")
         if target != EMAIL and target not in definitions:
@@ -63,14 +68,13 @@ def resolve(header: Sequence[str], mapping: Mapping[str, str], definitions: Defi
     """
     if len(header) > MAX_COLUMNS:
         raise InvalidInput(f"The file has more than {MAX_COLUMNS} columns")
-    named = {column: _key(target, definitions) for column, target in mapping.items()}
-    wanted = {_folded(column): target for column, target in (named or {EMAIL: EMAIL, **definitions.names}).items()}
-    found = {number: wanted[_folded(title)] for number, title in enumerate(header) if _folded(title) in wanted}
+    wanted = targets_by_title(mapping, definitions)
+    found = {number: wanted[folded(title)] for number, title in enumerate(header) if folded(title) in wanted}
     targets = list(found.values())
     faults = [
         Fault(f"/mapping/{column.replace('~', '~0').replace('/', '~1')}", "no-column", "The file has no such column")
-        for column, target in named.items()
-        if target not in targets
+        for column, target in mapping.items()
+        if key_of(target, definitions) not in targets
     ]
     if len(set(targets)) < len(targets):
         faults.append(Fault("/file", "duplicate-column", "A column stands twice in the header"))
@@ -81,83 +85,18 @@ def resolve(header: Sequence[str], mapping: Mapping[str, str], definitions: Defi
     return found
 
 
-def _key(target: str, definitions: Definitions) -> str:
-    # Of an attribute that isn't there, or was removed since, the name itself: no key is like it.
+def targets_by_title(mapping: Mapping[str, str], definitions: Definitions) -> dict[str, str]:
+    """Return `email` or an attribute's key by folded title: by the mapping, else by all names of the attributes."""
+    named = {title: key_of(target, definitions) for title, target in mapping.items()}
+    return {folded(title): target for title, target in (named or {EMAIL: EMAIL, **definitions.names}).items()}
+
+
+def key_of(target: str, definitions: Definitions) -> str:
+    """Return the key of the attribute that is called so; of one that isn't there the name itself: no key is like it."""
     attribute = definitions.named(target)
     return target if attribute is None else attribute.key
 
 
-def _folded(title: str) -> str:
+def folded(title: str) -> str:
+    """Return a title without regard to width, case and surrounding space."""
     return unicodedata.normalize("NFKC", title).strip().strip("\ufeff").casefold()
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    number: int
-    key: str
-    name: str
-    read: Reader
-
-
-class RowReader:
-    """Makes rows of records by the file's columns."""
-
-    def __init__(self, header: Sequence[str], columns: Mapping[int, str], definitions: Definitions, zone: str) -> None:
-        self._width = len(header)
-        self._email = next(number for number, target in columns.items() if target == EMAIL)
-        self._columns = [
-            _Column(number, target, definitions[target].name, reader(definitions[target], ZoneInfo(zone)))
-            for number, target in columns.items()
-            if target != EMAIL
-        ]
-
-    @property
-    def names(self) -> list[str]:
-        """The attributes that the file brings."""
-        return [column.name for column in self._columns]
-
-    def read_all(self, records: Iterable[Record]) -> tuple[list[Row], list[Reject]]:
-        """Part records into rows and rejects, each in the order of the file."""
-        rows, rejects = [], []
-        for record in records:
-            read = self.read(record)
-            if isinstance(read, Row):
-                rows.append(read)
-            else:
-                rejects.append(read)
-        return rows, rejects
-
-    def read(self, record: Record) -> Row | Reject:
-        """Read one record; its first fault is the reason of a reject. Empty cells bring no value."""
-        fields = record.fields
-        if record.fault is not None:
-            return Reject(record, record.fault)
-        if len(fields) < self._width:
-            fields = fields + [""] * (self._width - len(fields))
-        elif len(fields) > self._width:
-            return Reject(record, "More fields than the header has columns")
-        try:
-            cell = _unguarded(fields[self._email])
-            address = parse_plain(cell) or _parse_cell(cell)
-        except BadAddress as error:
-            return Reject(record, f"email: {error.detail}")
-        values: dict[str, Value] = {}
-        for column in self._columns:
-            cell = fields[column.number]
-            if cell and (cell := cell.strip()):
-                try:
-                    values[column.key] = column.read(_unguarded(cell))
-                except WrongValue as error:
-                    return Reject(record, f"{column.name}: {error.detail}")
-        return Row(record, address, values)
-
-
-def _unguarded(cell: str) -> str:
-    # What imports/rejects.py disarmed comes back as it was.
-    return cell[1:] if cell.startswith(_GUARDED) else cell
-
-
-def _parse_cell(cell: str) -> Address:
-    if not cell.strip():
-        raise BadAddress("The address is missing")
-    return parse(cell)

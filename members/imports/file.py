@@ -1,14 +1,15 @@
-"""An uploaded file and its rejects at rest: blocks sealed by the import's own key, bound to import, kind and place."""
+"""Files at rest, uploaded or to be fetched: blocks sealed by the file's own key, bound to file, kind and place."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import asyncpg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core import sql
-from core.errors import NotFound
-from members.keyring import KeyRings
-from members.sealing import unwrap, wrap
+from core.errors import NotFound, Tampered
+from members.keyring import KeyRings, Ring
+from members.sealing import KEY_BYTES, NONCE_BYTES, unwrap, wrap
 from members.vault import ring_for
 
 SQL = sql.load(__package__ or "", "file.sql")
@@ -16,32 +17,43 @@ SQL = sql.load(__package__ or "", "file.sql")
 MAX_BLOCK = 1 << 20
 """Blocks hold at most 1 MiB."""
 
-
-def block_aad(import_id: UUID, kind: str, no: int) -> bytes:
-    """Return what binds a block of `kind` (file, reject) to its place."""
-    return b"import" + import_id.bytes + kind.encode() + no.to_bytes(8, "big")
+Seal = Callable[[str, int, bytes], bytes]
+"""Seals what is to be stored of an import: its kind, its number, its content."""
 
 
-def key_aad(account_id: UUID, import_id: UUID) -> bytes:
-    """Return what binds an import's wrapped key to it."""
-    return account_id.bytes + b"import_key" + import_id.bytes
+def block_aad(file_id: UUID, kind: str, no: int) -> bytes:
+    """Return what binds a block of `kind` (file, reject, report, export) to its place."""
+    return b"import" + file_id.bytes + kind.encode() + no.to_bytes(8, "big")
 
 
-def seal_block(cipher: AESGCM, import_id: UUID, kind: str, no: int, content: bytes, nonce: bytes) -> bytes:
+def key_aad(account_id: UUID, file_id: UUID) -> bytes:
+    """Return what binds a file's wrapped key to it."""
+    return account_id.bytes + b"import_key" + file_id.bytes
+
+
+def seal_block(cipher: AESGCM, file_id: UUID, kind: str, no: int, content: bytes, nonce: bytes) -> bytes:
     """Seal one block."""
-    return wrap(cipher, content, block_aad(import_id, kind, no), nonce)
+    return wrap(cipher, content, block_aad(file_id, kind, no), nonce)
 
 
-def open_block(cipher: AESGCM, import_id: UUID, kind: str, no: int, sealed: bytes) -> bytes:
+def open_block(cipher: AESGCM, file_id: UUID, kind: str, no: int, sealed: bytes) -> bytes:
     """Open one block; raise Tampered."""
-    return unwrap(cipher, sealed, block_aad(import_id, kind, no))
+    return unwrap(cipher, sealed, block_aad(file_id, kind, no))
 
 
-async def open_key(rings: KeyRings, row: asyncpg.Record) -> AESGCM:
-    """Open the import's own key from its row (account_id, import_id, ring_version, wrapped); raise Tampered."""
+def new_key(ring: Ring, file_id: UUID, random: Callable[[int], bytes]) -> tuple[int, bytes]:
+    """Make a file's own key; return the ring version that wraps it and the wrapped key."""
+    version, aad = ring.primary_seal, key_aad(ring.account_id, file_id)
+    return version, wrap(ring.sealing[version], random(KEY_BYTES), aad, random(NONCE_BYTES))
+
+
+async def open_key(rings: KeyRings, row: asyncpg.Record, id_column: str = "import_id") -> AESGCM:
+    """Open a file's own key from its row (account_id, its id, ring_version, wrapped); raise Tampered."""
     ring = await ring_for(rings, row["account_id"], {row["ring_version"]})
-    aad = key_aad(row["account_id"], row["import_id"])
-    return AESGCM(unwrap(ring.sealing[row["ring_version"]], row["wrapped"], aad))
+    cipher = ring.sealing.get(row["ring_version"])
+    if cipher is None:
+        raise Tampered("A file's key names a ring version that is not open")
+    return AESGCM(unwrap(cipher, row["wrapped"], key_aad(row["account_id"], row[id_column])))
 
 
 class SealedFile:
@@ -51,6 +63,19 @@ class SealedFile:
         self._pool = pool
         self._import_id = import_id
         self._cipher = cipher
+
+    @staticmethod
+    async def forget(pool: asyncpg.Pool, import_id: UUID) -> None:
+        """Drop what an import that is over needs no more: its blocks, and what its rows met."""
+        while not (await pool.execute(SQL["forget_blocks"], import_id)).endswith(" 0"):
+            pass
+        await SealedFile.forget_seen(pool, import_id)
+
+    @staticmethod
+    async def forget_seen(pool: asyncpg.Pool, import_id: UUID) -> None:
+        """Drop what its rows met, before the file is run anew."""
+        while not (await pool.execute(SQL["forget_seen"], import_id)).endswith(" 0"):
+            pass
 
     async def block(self, no: int) -> bytes | None:
         """Return block `no` (from 0), None past the end; raise Tampered."""

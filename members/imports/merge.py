@@ -1,4 +1,4 @@
-"""One batch of rows against the members that are there: look, decide, write.
+"""Rows against the members that are there: look, decide, write. Imports and the API's bulk call both go this way.
 
 Looking and writing are statements over the whole batch; deciding is CPU alone and gives way to the event loop all the
 time, so that Postgres is fed with the batch before while this one is sealed.
@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 
 from core import sql
-from core.errors import Conflict, Superseded, Tampered
+from core.errors import Conflict, Tampered
 from members.attribute import Definitions
 from members.attributes import mark_used
 from members.connection import Lent
@@ -25,7 +25,7 @@ from members.imports.columns import Reject, Row
 from members.imports.options import Mode
 from members.keyring import AddressHashes, Ring
 from members.member import RANDOM_BYTES, NewRows, new_rows
-from members.profile import Profile, same_values, seal, unseal, unwrap_member_key
+from members.profile import Profile, Value, same_values, seal, unseal, unwrap_member_key
 from members.sealing import NONCE_BYTES
 from members.values import defaults
 from members.vault import UNREADABLE
@@ -37,7 +37,7 @@ _SLICE = 64
 
 
 class Changed(NamedTuple):
-    """A member that the file changes, as it shall be."""
+    """A member that a row changes, as it shall be."""
 
     member_id: UUID
     revision: int
@@ -48,7 +48,11 @@ class Changed(NamedTuple):
 
 @dataclass(slots=True, repr=False)
 class Decision:
-    """What a batch comes to. `taken`: the address keys of the rows that were not refused."""
+    """What a batch comes to.
+
+    `met`: what to remember of it, so that an address that stands in the file twice is taken once. `taken`: the address
+    keys of the rows that were not refused.
+    """
 
     new: list[NewRows] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
@@ -60,11 +64,12 @@ class Decision:
 
 
 class Standing(NamedTuple):
-    """A batch's hashes, and what the vault holds of it: members and suppressions by the row's place in the batch."""
+    """A batch's hashes, and what the vault holds of it by a row's place: members, suppressed ones, seen ones."""
 
     hashes: list[AddressHashes]
     existing: dict[int, asyncpg.Record]
     suppressed: frozenset[int]
+    seen: frozenset[int]
 
 
 class Moved(Conflict):
@@ -73,11 +78,23 @@ class Moved(Conflict):
     code = "moved"
 
 
+RACES = (Moved, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
+"""What `write` raises where someone else was faster with a member: look and decide again."""
+
+_TWICE = ("The address stands in an earlier line too", "duplicate", "/email")
+_SUPPRESSED = ("The address is suppressed: it is not taken up again", "suppressed", "/email")
+_UNKNOWN = ("No member has this address, and the mode is update", "not-found", "/email")
+_UNREADABLE = ("The member's stored profile can't be opened", "unreadable", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The merging of one import, with all that stays the same from batch to batch."""
+    """The merging of rows, with all that stays the same from batch to batch.
 
-    import_id: UUID
+    `import_id`: the file that the rows come from, if they come from one. `dry_run`: nothing will be written but that
+    file's own counters, so what its earlier batches would have made has to be remembered.
+    """
+
     ring: Ring
     definitions: Definitions
     mode: Mode
@@ -85,12 +102,18 @@ class Merge:
     consent_source: str
     consent_at: datetime | None
     new_id: Callable[[], UUID]
-    required: frozenset[str]
     random: Callable[[int], bytes]
+    import_id: UUID | None = None
+    dry_run: bool = False
     used: set[str] = field(default_factory=set)
 
+    @property
+    def required(self) -> frozenset[str]:
+        """The attributes that every member must have."""
+        return frozenset(key for key, attribute in self.definitions.items() if attribute.required)
+
     async def look(self, pool: asyncpg.Pool, rows: Sequence[Row]) -> Standing:
-        """Find which addresses are members or suppressed."""
+        """Find which addresses are members or suppressed, and which this file has brought already."""
         account_id = self.ring.account_id
         places: list[int] = []
         versions: list[int] = []
@@ -107,60 +130,60 @@ class Merge:
                 await asyncio.sleep(0)
         found = await pool.fetch(SQL["existing"], account_id, places, versions, digests, self.import_id)
         suppressed = await pool.fetch(SQL["suppressed"], account_id, [hashed.suppression for hashed in hashes])
-        return Standing(hashes, {row["ord"]: row for row in found}, frozenset(row["ord"] for row in suppressed))
+        if self.dry_run:
+            seen = await pool.fetch(SQL["marked"], self.import_id, [_mark(hashed) for hashed in hashes])
+        else:
+            seen = [row for row in found if row["seen"] or (self.import_id and row["import_id"] == self.import_id)]
+        return Standing(
+            hashes,
+            {row["ord"]: row for row in found},
+            frozenset(row["ord"] for row in suppressed),
+            frozenset(row["ord"] for row in seen),
+        )
 
     async def decide(self, rows: Sequence[Row], standing: Standing, before: Collection[bytes]) -> Decision:
         """Decide each row's fate and seal what is new. `before`: keys taken by a batch that is not committed yet."""
         decision = Decision()
+        required, default = self.required, defaults(self.definitions)
         random = memoryview(self.random(RANDOM_BYTES * len(rows)))
-        missing = defaults(self.definitions)
         for place, row in enumerate(rows):
             if not place % _SLICE:
                 await asyncio.sleep(0)
+            key = row.address.key
             existing = standing.existing.get(place)
-            reason = self._refusal(row, existing, place in standing.suppressed, before, decision.taken)
-            if reason is not None:
-                decision.rejects.append(Reject(row.record, reason))
-                continue
-            if existing is None:
+            refusal: tuple[str, str, str] | None = None
+            if key in decision.taken or key in before or place in standing.seen:
+                refusal = _TWICE
+            elif existing is not None:
+                refusal = self._update(row, existing, decision, required)
+            elif place in standing.suppressed:
+                refusal = _SUPPRESSED
+            elif self.mode == "update":
+                refusal = _UNKNOWN
+            elif not required <= default.keys() | row.values.keys():
+                refusal = self._missing(required - default.keys() - row.values.keys())
+            else:
+                values = default | row.values if default else row.values
                 start = place * RANDOM_BYTES
-                values = missing | row.values
-                facets = make_facets(values, self.definitions, self.ring, self.groups)
                 mine = bytes(random[start : start + RANDOM_BYTES])
+                facets = make_facets(values, self.definitions, self.ring, self.groups)
                 hashes = standing.hashes[place]
                 decision.new.append(new_rows(self.ring, self.new_id(), row.address, hashes, values, facets, mine))
                 decision.names.update(values)
-            elif not self._update(row, existing, decision):
-                decision.rejects.append(Reject(row.record, "The member's stored profile can't be opened"))
+            if refusal is not None:
+                decision.rejects.append(Reject(row.record, *refusal))
                 continue
-            decision.taken.add(row.address.key)
+            if self.dry_run:
+                decision.met.append(_mark(standing.hashes[place]))
+            decision.taken.add(key)
         return decision
 
-    def _refusal(
-        self,
-        row: Row,
-        existing: asyncpg.Record | None,
-        suppressed: bool,
-        before: Collection[bytes],
-        taken: Collection[bytes],
-    ) -> str | None:
-        key = row.address.key
-        if key in taken or key in before:
-            return "The address stands in an earlier line too"
-        if existing is not None:
-            met = existing["seen"] or existing["import_id"] == self.import_id
-            return "The address stands in an earlier line too" if met else None
-        if suppressed:
-            return "The address is suppressed: it is not taken up again"
-        if self.mode == "update":
-            return "No member has this address, and the mode is update"
-        missing = self.required - row.values.keys()
-        return f"{min(self.definitions[key].name for key in missing)}: A value is required" if missing else None
-
-    def _update(self, row: Row, existing: asyncpg.Record, decision: Decision) -> bool:
-        """Merge a row into a member; its status and address stay. Return False if the member can't be opened."""
-        decision_of = existing["member_id"]
-        account, member = self.ring.account_id.bytes, decision_of.bytes
+    def _update(
+        self, row: Row, existing: asyncpg.Record, decision: Decision, required: frozenset[str]
+    ) -> tuple[str, str, str] | None:
+        """Merge a row into a member, whose status and address stay; return why it can't be, or None."""
+        member_id = existing["member_id"]
+        account, member = self.ring.account_id.bytes, member_id.bytes
         version = existing["ring_version"]
         try:
             cipher = self.ring.sealing[version]
@@ -170,13 +193,17 @@ class Merge:
             address, old = unseal(existing["sealed"], key=key, account_id=account, member_id=member)
         except (Tampered, KeyError):
             UNREADABLE.inc()
-            return False
-        decision.met.append(decision_of)
-        values = old | row.values
+            return _UNREADABLE
+        values = self._merged(row, old)
         groups = groups_of(existing["facets"])
-        if self.mode == "add" or (same_values(values, old) and self.groups <= set(groups)):
+        same = self.mode == "add" or (same_values(values, old) and self.groups <= set(groups))
+        if not same and (row.removed or self.mode == "replace") and not required <= values.keys():
+            return self._missing(required - values.keys())
+        if not self.dry_run:
+            decision.met.append(member_id)
+        if same:
             decision.unchanged += 1
-            return True
+            return None
         facets = make_facets(values, self.definitions, self.ring, self.groups.union(groups))
         sealed = seal(
             Profile(address, values),
@@ -187,56 +214,50 @@ class Merge:
             nonce=self.random(NONCE_BYTES),
         )
         revision, generation = existing["revision"], existing["generation"]
-        decision.changed.append(Changed(decision_of, revision, generation, sealed, orjson.dumps(facets).decode()))
+        decision.changed.append(Changed(member_id, revision, generation, sealed, orjson.dumps(facets).decode()))
         decision.names.update(row.values)
-        return True
+        return None
 
-    async def write(
-        self, connection: Lent, decision: Decision, rows_done: int, rows: int, rejects: bytes, rejected: int
-    ) -> None:
-        """Write a batch in the caller's transaction, from `rows_done` on by `rows`.
+    def _merged(self, row: Row, old: dict[str, Value]) -> dict[str, Value]:
+        if self.mode == "replace":
+            return row.values
+        values = old | row.values
+        for name in row.removed:
+            values.pop(name, None)
+        return values
 
-        `rejects`: its sealed block of the reject file, or empty. Raises Superseded if the import was moved on by
-        another worker, Moved if a member was changed meanwhile, UniqueViolationError if one was created meanwhile,
+    def _missing(self, keys: Collection[str]) -> tuple[str, str, str]:
+        name = min(self.definitions[key].name for key in keys)
+        return f"{name}: A value is required", "required", f"/attributes/{name}"
+
+    async def write(self, connection: Lent, decision: Decision) -> None:
+        """Write what was decided, in the caller's transaction.
+
+        Raises Moved if a member was changed meanwhile, UniqueViolationError if one was created meanwhile,
         Overtaken if keys or attributes were changed.
         """
         account_id, new = self.ring.account_id, decision.new
-        now = await connection.fetchval(
-            SQL["advance"],
-            self.import_id,
-            rows_done,
-            rows,
-            len(new),
-            len(decision.changed),
-            decision.unchanged,
-            rejected,
-        )
-        if now is None:
-            raise Superseded("Another worker moved this import on")
         # Also where nothing is sealed: what old keys decided, such as that a member can't be opened, may be wrong.
         await hold_keys(connection, self.ring)
-        await self._mark_used(connection, decision.names)
-        if rejects:
-            await connection.execute(SQL["add_rejects"], self.import_id, rows_done + 1, rejects)
-        if decision.met:
-            await connection.execute(SQL["see"], self.import_id, decision.met)
+        fresh = decision.names - self.used
+        if fresh:
+            await mark_used(connection, account_id, self.definitions, fresh)
         if decision.changed:
             columns = [list(column) for column in zip(*decision.changed, strict=True)]
-            status = await connection.execute(SQL["update_members"], account_id, *columns, now)
+            status = await connection.execute(SQL["update_members"], account_id, *columns)
             if status != f"UPDATE {len(decision.changed)}":
                 raise Moved
         if new:
-            await self._insert(connection, new, now)
+            await self._insert(connection, new)
 
-    async def _insert(self, connection: Lent, new: list[NewRows], now: datetime) -> None:
+    async def _insert(self, connection: Lent, new: list[NewRows]) -> None:
         hashed = [(row.member_id, version, digest) for row in new for version, digest in row.hashes.lookup]
         await connection.execute(
             SQL["insert_new"],
             self.ring.account_id,
             self.import_id,
-            now,
             self.consent_source,
-            self.consent_at or now,
+            self.consent_at,
             [row.member_id for row in new],
             [row.sealed for row in new],
             [orjson.dumps(row.facets).decode() for row in new],
@@ -248,7 +269,6 @@ class Merge:
             self.ring.generation,
         )
 
-    async def _mark_used(self, connection: Lent, names: set[str]) -> None:
-        fresh = names - self.used
-        if fresh:
-            await mark_used(connection, self.ring.account_id, self.definitions, fresh)
+
+def _mark(hashed: AddressHashes) -> UUID:
+    return UUID(bytes=hashed.suppression[:16])

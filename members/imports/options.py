@@ -1,31 +1,42 @@
-"""What an import was told: mode, encoding, delimiter, zone, groups, time of consent."""
+"""What an import was told: mode, how to read the file, zone, groups, time of consent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core import ids
 from core.errors import Fault, InvalidInput, NotFound
 from members.groups import KIND
+from members.imports.compression import COMPRESSIONS, Compression
+from members.imports.encoding import DELIMITERS, ENCODINGS
 
-Mode = Literal["upsert", "add", "update"]
-ENCODINGS = {"utf-8": "utf-8-sig", "cp932": "cp932", "utf-16": "utf-16"}
-"""The encodings by the name that is shown, and Python's codec for each."""
+Mode = Literal["upsert", "add", "update", "replace"]
+Format = Literal["csv", "jsonl"]
 
-_MODES = ("upsert", "add", "update")
-_DELIMITERS = (",", "\t", ";")
-_KNOWN = {"mode", "encoding", "delimiter", "time_zone", "groups", "consent_at"}
+_CHOICES = {
+    "mode": get_args(Mode),
+    "format": get_args(Format),
+    "compression": COMPRESSIONS,
+    "encoding": tuple(ENCODINGS),
+    "delimiter": DELIMITERS,
+}
+_KNOWN = {*_CHOICES, "time_zone", "groups", "consent_at"}
 DEFAULT_ZONE = "Asia/Tokyo"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`add` takes new addresses only, `update` known ones only; None: find out from the file."""
+    """`add` takes new addresses only, `update` known ones only, `replace` makes a known member's values the file's.
+
+    Of how to read the file None means: find out from it.
+    """
 
     mode: Mode = "upsert"
+    format: Format | None = None
+    compression: Compression | None = None
     encoding: str | None = None
     delimiter: str | None = None
     time_zone: str = DEFAULT_ZONE
@@ -36,6 +47,8 @@ class Options:
         """Return what `read_options` reads."""
         return {
             "mode": self.mode,
+            "format": self.format,
+            "compression": self.compression,
             "encoding": self.encoding,
             "delimiter": self.delimiter,
             "time_zone": self.time_zone,
@@ -48,7 +61,7 @@ def read_options(content: Mapping[str, Any]) -> Options:
     """Read options; raise InvalidInput with every fault, pointers `/options/…`. What is absent or null is default."""
     given = {key: value for key, value in content.items() if value is not None}
     faults = [Fault(f"/options/{key}", "unknown-option", "No such option") for key in given.keys() - _KNOWN]
-    for key, allowed in (("mode", _MODES), ("encoding", tuple(ENCODINGS)), ("delimiter", _DELIMITERS)):
+    for key, allowed in _CHOICES.items():
         if given.get(key, allowed[0]) not in allowed:
             faults.append(Fault(f"/options/{key}", "unknown-value", f"One of: {', '.join(map(repr, allowed))}"))
     zone = given.get("time_zone", DEFAULT_ZONE)
@@ -58,8 +71,8 @@ def read_options(content: Mapping[str, Any]) -> Options:
     consent_at = _read_moment(given.get("consent_at"), faults)
     if faults:
         raise InvalidInput("The options can't be read", faults)
-    mode = cast("Mode", given.get("mode", "upsert"))
-    return Options(mode, given.get("encoding"), given.get("delimiter"), zone, groups, consent_at)
+    chosen = {key: given[key] for key in _CHOICES if key in given}
+    return Options(**chosen, time_zone=zone, groups=groups, consent_at=consent_at)
 
 
 def _is_zone(name: object) -> bool:

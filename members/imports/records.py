@@ -6,24 +6,27 @@ closes would swallow the rest of a file: its line alone is given out as broken, 
 
 import csv
 import io
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from members.imports.encoding import has_undecoded
 
 MAX_RECORD = 100_000
 """A record of more characters than this is broken."""
 
-
-_UNDECODABLE = "Bytes that mean nothing in the file's encoding"
+UNDECODABLE = "Bytes that mean nothing in the file's encoding"
 
 
 class Record(NamedTuple):
-    """One record. `fault` says why it can't be taken; where its quotes are broken `fields` is the raw line."""
+    """One record. `fault` says why it can't be taken; where its quotes are broken `fields` is the raw line.
+
+    `content` is the object of a line of JSON, whose `fields` is always the raw line.
+    """
 
     line: int
     fields: list[str]
     fault: str | None
+    content: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         """Name the line alone: a repr ends up in logs."""
@@ -56,7 +59,7 @@ class RecordReader:
         if not has_undecoded(text):
             return records
         return (
-            record._replace(fault=_UNDECODABLE) if any(map(has_undecoded, record.fields)) else record
+            record._replace(fault=UNDECODABLE) if any(map(has_undecoded, record.fields)) else record
             for record in records
         )
 

@@ -1,15 +1,14 @@
 """Runs one import from the first row to the last, or from where a killed run left it.
 
-Each batch commits whole: members, keys, indexes, consents, rejects and the import's own counters, fenced by
-compare-and-set on `rows_done`. A run that dies leaves the last committed batch; the next one reads the same file the
-same way, passes over what is done and goes on, so the totals come out as if nothing had happened. While Postgres
-writes one batch the next is read, looked up and sealed.
+A run that dies leaves the last committed batch; the next one reads the same file the same way, passes over what is
+done and goes on, so the totals come out as if nothing had happened. One that is cancelled stops at its next batch, and
+what was committed stays. A dry run goes the whole way and writes no member: it ends `checked`, its file kept for the
+real run.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +21,16 @@ from core.errors import InvalidInput, NotFound, Superseded, Tampered
 from members.attribute import Definitions
 from members.attributes import load_definitions
 from members.errors import Overtaken
-from members.imports.columns import EMAIL, Reject, Row, RowReader, resolve
+from members.imports import report
+from members.imports.columns import EMAIL, Reject, Row, key_of
+from members.imports.compression import Bounds
 from members.imports.file import SealedFile, open_key, seal_block
-from members.imports.merge import Decision, Merge, Moved, Standing
+from members.imports.layout import Layout, names_of, read_all
+from members.imports.merge import Merge
 from members.imports.options import Options, read_options
-from members.imports.reading import Found, batches, examine, header
+from members.imports.pipeline import Pipeline
+from members.imports.reading import Found, batches, examine, first_records, layout_of, titles
 from members.imports.records import Record
-from members.imports.rejects import header_block, reject_block
 from members.keyring import KeyRings, Ring
 from members.sealing import NONCE_BYTES
 
@@ -37,9 +39,8 @@ log = logs.get()
 
 BATCH = 4000
 """Rows a batch: a few megabytes in memory, a fraction of a second between two commits."""
+BOUNDS = Bounds(size=20_000_000_000, ratio=200)
 
-_RACES = (Moved, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
-_MAX_RACES = 20
 _SLICE = 64
 
 
@@ -50,28 +51,35 @@ async def run_import(
     new_id: Callable[[], UUID],
     clock: Clock,
     alive: Callable[[], bool],
+    bounds: Bounds = BOUNDS,
 ) -> None:
     """Run an import that is `waiting`, or go on with one that is `running`; one that is over is left alone.
 
     `alive` is asked between batches: when false, Superseded is raised and the rest is another worker's. A file that
-    can't be taken at all (no address column, unknown attribute) ends `failed` with a sentence that says why. Raises
-    NotFound, Superseded, and what the database raises while it is away: run it again then.
+    can't be taken at all (no address column, unknown attribute, not unpacked within `bounds`) ends `failed` with a
+    sentence that says why. Raises NotFound, Superseded, and what the database raises while it is away: run it again
+    then.
     """
     row = await pool.fetchrow(SQL["open"], import_id)
     if row is None or row["state"] == "uploading":
         raise NotFound("No such import is waiting")
     started = clock.monotonic()
+    state = row["state"]
     if await pool.fetchrow(SQL["start"], import_id) is not None:
-        run = _Run(pool, rings, row, new_id, alive, await open_key(rings, row))
+        run = _Run(pool, rings, row, new_id, alive, bounds, await open_key(rings, row))
         try:
-            await run.through()
+            state = await run.through()
         except (InvalidInput, Tampered) as error:
             said = "; ".join((error.detail, *(f"{fault.pointer}: {fault.detail}" for fault in error.faults)))
             await pool.execute(SQL["fail"], import_id, said)
-        log.info("import_ended", import_id=str(import_id), seconds=round(clock.monotonic() - started, 3))
-    for statement in ("forget_blocks", "forget_seen"):
-        while not (await pool.execute(SQL[statement], import_id)).endswith(" 0"):
-            pass
+            state = "failed"
+        except Superseded:
+            state = await pool.fetchval(SQL["state"], import_id)
+            if state != "cancelled":
+                raise
+        log.info("import_ended", import_id=str(import_id), state=state, seconds=round(clock.monotonic() - started, 3))
+    if state != "checked":
+        await SealedFile.forget(pool, import_id)
 
 
 class _Run:
@@ -84,6 +92,7 @@ class _Run:
         row: asyncpg.Record,
         new_id: Callable[[], UUID],
         alive: Callable[[], bool],
+        bounds: Bounds,
         cipher: AESGCM,
     ) -> None:
         self.pool = pool
@@ -91,52 +100,58 @@ class _Run:
         self.row = row
         self.new_id = new_id
         self.alive = alive
+        self.bounds = bounds
         self.cipher = cipher
         self.import_id: UUID = row["import_id"]
         self.account_id: UUID = row["account_id"]
         self.options: Options = read_options(row["settings"]["options"])
         self.file = SealedFile(pool, self.import_id, cipher)
 
-    async def through(self) -> None:
-        """Find out what the file is, merge all its batches, close the import."""
+    async def through(self) -> str:
+        """Find out what the file is, merge all its batches, close the import; return its state then."""
         settings: dict[str, Any] = self.row["settings"]
         kept = settings.get("found")
-        found = Found(**kept) if kept else await examine(self.file, self.options)
-        titles = await header(self.file, found)
-        columns = resolve(titles, self.row["mapping"], await load_definitions(self.pool, self.account_id))
-        if not kept:
-            await self._note(found, titles)
+        found = Found(**kept) if kept else await examine(self.file, self.options, self.bounds)
+        first = await first_records(self.file, found, self.bounds, titles(found) + report.SAMPLES)
+        wanted: set[str] | None = None
         while True:
             ring = await self.rings.reload(self.account_id)
             definitions = await load_definitions(self.pool, self.account_id)
-            gone = set(columns.values()) - {EMAIL} - definitions.keys()
+            mapped = {key_of(target, definitions) for target in self.row["mapping"].values()}
+            gone = (wanted or mapped) - {EMAIL} - definitions.keys()
             if gone:
-                raise InvalidInput(f"The attribute {min(gone)} was removed while the import ran")
-            reader = RowReader(titles, columns, definitions, self.options.time_zone)
+                raise InvalidInput(f"The attribute {min(gone)} was removed while the import waited or ran")
+            layout = layout_of(found, first, self.row["mapping"], definitions, self.options.time_zone)
+            if wanted is None:
+                wanted = names_of(layout.columns(first))
+                if not kept:
+                    await self._note(found, layout, first, definitions)
             rows_done = await self.pool.fetchval(SQL["start"], self.import_id)
             if rows_done is None:
                 raise Superseded("Another worker ended this import")
             try:
-                rows_done = await self._merge(found, reader, ring, definitions, len(titles), rows_done)
+                rows_done = await self._merge(found, layout, ring, definitions, rows_done)
             except Overtaken:
                 # Keys or attributes were changed since they were read: go on by the new ones.
                 continue
             break
-        if await self.pool.fetchval(SQL["finish"], self.import_id, rows_done) is None:
+        state: str | None = await self.pool.fetchval(SQL["finish"], self.import_id, rows_done)
+        if state is None:
             raise Superseded("Another worker moved this import on")
+        return state
 
-    async def _note(self, found: Found, titles: Sequence[str]) -> None:
-        sealed = self._sealed_reject(0, header_block(titles))
+    async def _note(self, found: Found, layout: Layout, first: Sequence[Record], definitions: Definitions) -> None:
+        shown = report.made(layout, first, titles(found), definitions, samples=self.row["dry_run"])
+        sealed = self._seal("report", 0, shown)
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(SQL["found"], self.import_id, {"found": found.to_json()}, found.rows)
-            await connection.execute(SQL["add_header"], self.import_id, sealed)
+            await connection.execute(SQL["found"], self.import_id, {"found": found.to_json()}, found.rows, sealed)
+            if layout.reject_header:
+                header = self._seal("reject", 0, layout.reject_header)
+                await connection.execute(SQL["add_header"], self.import_id, header)
 
-    async def _merge(
-        self, found: Found, reader: RowReader, ring: Ring, definitions: Definitions, width: int, rows_done: int
-    ) -> int:
+    async def _merge(self, found: Found, layout: Layout, ring: Ring, definitions: Definitions, rows_done: int) -> int:
         """Merge from `rows_done` to the end; return the rows done then."""
         merge = Merge(
-            import_id=self.import_id,
             ring=ring,
             definitions=definitions,
             mode=self.options.mode,
@@ -144,107 +159,33 @@ class _Run:
             consent_source=self.row["consent_source"],
             consent_at=self.options.consent_at,
             new_id=self.new_id,
-            required=frozenset(
-                key for key, attribute in definitions.items() if attribute.required and attribute.default is None
-            ),
             random=self.rings.random,
+            import_id=self.import_id,
+            dry_run=self.row["dry_run"],
         )
-        pipeline = _Pipeline(self, merge, width, rows_done)
+        pipeline = Pipeline(self.pool, merge, layout, self._seal, rows_done)
+        skip = titles(found) + rows_done
         try:
-            async with aclosing(batches(self.file, found, BATCH, skip=1 + rows_done)) as parts:
+            async with aclosing(batches(self.file, found, self.bounds, BATCH, skip=skip)) as parts:
                 async for records in parts:
                     if not self.alive():
                         raise Superseded("The lease of this worker was lost")
                     # Read while the database looks up the batch before, and writes the one before that.
-                    rows, rejects = await _read(reader, records)
+                    rows, rejects = await _read(layout, records)
                     await pipeline.push(rows, rejects, len(records))
             return await pipeline.finish()
         finally:
-            await pipeline.cancel()
+            await pipeline.drain()
 
-    async def write(self, merge: Merge, batch: "_Batch", decision: Decision, rows_done: int) -> None:
-        """Commit one batch; where someone else was faster with a member of it, look and decide again."""
-        for _ in range(_MAX_RACES):
-            rejects = sorted((*batch.rejects, *decision.rejects), key=lambda reject: reject.record.line)
-            sealed = self._sealed_reject(rows_done + 1, reject_block(rejects, batch.width)) if rejects else b""
-            try:
-                async with self.pool.acquire() as connection, connection.transaction():
-                    await merge.write(connection, decision, rows_done, batch.size, sealed, len(rejects))
-            except _RACES:
-                decision = await merge.decide(batch.rows, await merge.look(self.pool, batch.rows), ())
-                continue
-            merge.used.update(decision.names)
-            return
-        raise Superseded("Other writers kept changing the same members")
-
-    def _sealed_reject(self, no: int, content: bytes) -> bytes:
-        return seal_block(self.cipher, self.import_id, "reject", no, content, self.rings.random(NONCE_BYTES))
+    def _seal(self, kind: str, no: int, content: bytes) -> bytes:
+        return seal_block(self.cipher, self.import_id, kind, no, content, self.rings.random(NONCE_BYTES))
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A batch of the file, read: its good rows, its rejects, how many records it has, how many columns."""
-
-    rows: Sequence[Row]
-    rejects: Sequence[Reject]
-    size: int
-    width: int
-
-
-class _Pipeline:
-    """Three batches at once: one is read, the one before is looked up, the one before that is written.
-
-    A look-up begins when the batch before it is decided, so what that one takes and has not committed is passed on.
-    """
-
-    def __init__(self, run: _Run, merge: Merge, width: int, rows_done: int) -> None:
-        self._run = run
-        self._merge = merge
-        self._width = width
-        self._rows_done = rows_done
-        self._looked_up: _Batch | None = None
-        self._looking: asyncio.Task[Standing] | None = None
-        self._writing: asyncio.Task[None] | None = None
-        self._taken: Collection[bytes] = ()
-
-    async def push(self, rows: Sequence[Row], rejects: Sequence[Reject], size: int) -> None:
-        """Take the next batch in; decide the one before it and begin to write that."""
-        await self._decide()
-        self._looked_up = _Batch(rows, rejects, size, self._width)
-        self._looking = asyncio.create_task(self._merge.look(self._run.pool, rows))
-
-    async def finish(self) -> int:
-        """Write what is left; return the rows done in all."""
-        await self._decide()
-        if self._writing is not None:
-            await self._writing
-        return self._rows_done
-
-    async def cancel(self) -> None:
-        """Leave off what is under way."""
-        tasks = [task for task in (self._looking, self._writing) if task is not None and not task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _decide(self) -> None:
-        batch = self._looked_up
-        if batch is None or self._looking is None:
-            return
-        decision = await self._merge.decide(batch.rows, await self._looking, self._taken)
-        if self._writing is not None:
-            await self._writing
-        self._writing = asyncio.create_task(self._run.write(self._merge, batch, decision, self._rows_done))
-        self._taken = decision.taken
-        self._rows_done += batch.size
-        self._looked_up = None
-
-
-async def _read(reader: RowReader, records: Sequence[Record]) -> tuple[list[Row], list[Reject]]:
+async def _read(layout: Layout, records: Sequence[Record]) -> tuple[list[Row], list[Reject]]:
     rows: list[Row] = []
     rejects: list[Reject] = []
     for start in range(0, len(records), _SLICE):
-        good, bad = reader.read_all(records[start : start + _SLICE])
+        good, bad = read_all(layout, records[start : start + _SLICE])
         rows += good
         rejects += bad
         await asyncio.sleep(0)

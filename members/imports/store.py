@@ -15,29 +15,37 @@ from core.errors import Conflict, Fault, InvalidInput, NotFound, TooLarge
 from members.attributes import load_definitions
 from members.fence import hold_keys, unless_overtaken
 from members.groups import check_groups
+from members.imports import report
 from members.imports.columns import check_mapping
-from members.imports.file import MAX_BLOCK, SealedFile, key_aad, open_key, seal_block
-from members.imports.options import read_options
+from members.imports.file import MAX_BLOCK, SealedFile, new_key, open_block, open_key, seal_block
+from members.imports.options import Format, read_options
 from members.imports.rejects import BOM
+from members.imports.report import Report
 from members.keyring import KeyRings
 from members.member import Page
-from members.sealing import KEY_BYTES, NONCE_BYTES, wrap
+from members.sealing import NONCE_BYTES
 from members.writing import MAX_SOURCE
 
 SQL = sql.load(__package__ or "", "store.sql")
 
-State = Literal["uploading", "waiting", "running", "finished", "failed"]
+State = Literal["uploading", "waiting", "running", "checked", "finished", "failed", "cancelled"]
 MAX_PAGE = 500
 MAX_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import. created + updated + unchanged + rejected = rows_done; `rows_total` is None until the file was read."""
+    """An import. created + updated + unchanged + rejected = rows_done.
+
+    `rows_total` is None until the file was read, about right until its end, and exact then. In a dry run the counts are
+    what would have become of the rows, and `checked` is its last state.
+    """
 
     import_id: UUID
     account_id: UUID
     state: State
+    dry_run: bool
+    format: Format | None
     mapping: Mapping[str, str]
     options: Mapping[str, Any]
     consent_source: str
@@ -76,8 +84,7 @@ class ImportStore:
         """Open an import in state `uploading` under a key of its own; return its id."""
         import_id = self._new_id()
         ring = await self._rings.ring(account_id)
-        version, cipher = ring.primary_seal, ring.sealing[ring.primary_seal]
-        wrapped = wrap(cipher, self._random(KEY_BYTES), key_aad(account_id, import_id), self._random(NONCE_BYTES))
+        version, wrapped = new_key(ring, import_id, self._random)
         async with self._pool.acquire() as connection, connection.transaction():
             await hold_keys(connection, ring)
             await connection.execute(SQL["begin"], import_id, account_id, version, wrapped)
@@ -102,12 +109,15 @@ class ImportStore:
         mapping: Mapping[str, str] | None = None,
         consent_source: str = "",
         options: Mapping[str, Any] | None = None,
+        *,
+        dry_run: bool = False,
     ) -> Import:
         """Close the file and make it ready for a worker of the pool `jobs` (state `waiting`).
 
         `mapping`: attribute name or `email` by column title; without one, columns are taken by their names.
         `consent_source`: where the members of the file consented; needed unless the mode is `update`. Options:
-        members/imports/options.py. Raises NotFound, Conflict, InvalidInput with every fault.
+        members/imports/options.py. A `dry_run` counts and explains and writes no member. Raises NotFound, Conflict,
+        InvalidInput with every fault.
         """
         await self._uploading(account_id, import_id)
         read = read_options(options or {})
@@ -121,11 +131,38 @@ class ImportStore:
             raise InvalidInput("The file is not whole", [Fault("/file", "blocks-missing", "Some blocks did not come")])
         settings = {"options": read.to_json()}
         row = await self._pool.fetchrow(
-            SQL["submit"], account_id, import_id, dict(mapping or {}), consent_source, settings
+            SQL["submit"], account_id, import_id, dict(mapping or {}), consent_source, settings, dry_run
         )
         if row is None:
             raise Conflict("The file was submitted already")
         return _import(row)
+
+    async def apply(self, account_id: UUID, import_id: UUID) -> Import:
+        """Make a dry run that is `checked` the real one, which counts anew. Raises NotFound, Conflict."""
+        await self.require(account_id, import_id, "checked")
+        await SealedFile.forget_seen(self._pool, import_id)
+        row = await self._pool.fetchrow(SQL["apply"], account_id, import_id)
+        if row is None:
+            raise Conflict("It was applied or cancelled in the meantime")
+        return _import(row)
+
+    async def cancel(self, account_id: UUID, import_id: UUID) -> Import:
+        """End an import that is not over, for good. What was committed stays; its counts say how much.
+
+        Raises NotFound, and Conflict if it has ended already.
+        """
+        row = await self._pool.fetchrow(SQL["cancel"], account_id, import_id)
+        if row is None:
+            await self.require(account_id, import_id, "waiting", "running", "checked")
+            raise Conflict("The import ended in the meantime")
+        await SealedFile.forget(self._pool, import_id)
+        return _import(row)
+
+    async def require(self, account_id: UUID, import_id: UUID, *states: State) -> None:
+        """Raise NotFound, or Conflict unless the import is in one of these states."""
+        found = await self.get(account_id, import_id)
+        if found.state not in states:
+            raise Conflict(f"The import is {found.state}: this can be done only while it is {' or '.join(states)}")
 
     async def discard(self, account_id: UUID, import_id: UUID) -> None:
         """Drop an upload that was broken off, with all its blocks; one that was submitted is left alone."""
@@ -145,16 +182,28 @@ class ImportStore:
         items = [_import(row) for row in rows[:limit]]
         return Page(items, items[-1].import_id if len(rows) > limit else None)
 
-    async def rejects(self, account_id: UUID, import_id: UUID) -> AsyncIterator[bytes]:
-        """Give out the reject file piece by piece: CSV in UTF-8 with BOM, the file's columns, line and reason.
+    async def report(self, account_id: UUID, import_id: UUID) -> Report:
+        """Return what the file's first rows show; it is empty until a worker has begun. Raises NotFound."""
+        row = await self._pool.fetchrow(SQL["get"], account_id, import_id)
+        if row is None:
+            raise NotFound("No such import")
+        if row["report"] is None:
+            return Report()
+        cipher = await open_key(self._rings, row)
+        return report.read(open_block(cipher, import_id, "report", 0, row["report"]))
 
-        Raises NotFound at the first piece. An import that has not begun has an empty one.
+    async def rejects(self, account_id: UUID, import_id: UUID) -> AsyncIterator[bytes]:
+        """Give out the reject file piece by piece, in the form that the file has, with line and reason.
+
+        CSV is in UTF-8 with a byte order mark. Raises NotFound at the first piece. An import that has not begun has an
+        empty one.
         """
         row = await self._pool.fetchrow(SQL["get"], account_id, import_id)
         if row is None:
             raise NotFound("No such import")
         file = SealedFile(self._pool, import_id, await open_key(self._rings, row))
-        yield BOM
+        if _format(row) == "csv":
+            yield BOM
         for no in await file.reject_blocks():
             yield await file.reject_block(no)
 
@@ -166,11 +215,19 @@ class ImportStore:
         return row, await open_key(self._rings, row)
 
 
+def _format(row: asyncpg.Record) -> Format | None:
+    """Return the file's format; None until a worker has looked."""
+    found = row["settings"].get("found")
+    return None if found is None else found.get("format", "csv")
+
+
 def _import(row: asyncpg.Record) -> Import:
     return Import(
         import_id=row["import_id"],
         account_id=row["account_id"],
         state=row["state"],
+        dry_run=row["dry_run"],
+        format=_format(row),
         mapping=row["mapping"],
         options=row["settings"].get("options", {}),
         consent_source=row["consent_source"],

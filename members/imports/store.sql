@@ -23,7 +23,7 @@ SELECT count(*) FROM open;
 SELECT count(*) AS total, max(no) AS last FROM import_block WHERE import_id = $1;
 
 -- name: submit
-UPDATE import SET state = 'waiting', mapping = $3, consent_source = $4, settings = $5
+UPDATE import SET state = 'waiting', mapping = $3, consent_source = $4, settings = $5, dry_run = $6
 WHERE account_id = $1 AND import_id = $2 AND state = 'uploading'
 RETURNING *;
 
@@ -39,3 +39,23 @@ LIMIT $3;
 -- name: discard
 -- Its blocks go with it.
 DELETE FROM import WHERE account_id = $1 AND import_id = $2 AND state = 'uploading';
+
+-- name: apply
+-- What the dry run found out of the file is kept, so that the real one reads it the same way; its rejects go, all but
+-- their header.
+WITH applied AS (
+    UPDATE import
+    SET state = 'waiting', dry_run = false, rows_done = 0, created = 0, updated = 0, unchanged = 0, rejected = 0,
+        finished_at = NULL
+    WHERE account_id = $1 AND import_id = $2 AND state = 'checked'
+    RETURNING *
+), dropped AS (
+    DELETE FROM import_reject USING applied WHERE import_reject.import_id = applied.import_id AND no > 0
+)
+SELECT * FROM applied;
+
+-- name: cancel
+-- Waits for the batch that is being written; the next one finds the state and stops.
+UPDATE import SET state = 'cancelled', finished_at = app.now()
+WHERE account_id = $1 AND import_id = $2 AND state IN ('waiting', 'running', 'checked')
+RETURNING *;

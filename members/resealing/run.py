@@ -21,7 +21,7 @@ from members.attributes import load_definitions
 from members.errors import Overtaken
 from members.fence import hold_keys
 from members.keyring import KeyRings
-from members.resealing.imports import rewrap_imports
+from members.resealing.files import rewrap_files
 from members.resealing.renewal import RANDOM_BYTES, Indexed, Renewal, Renewed
 
 SQL = sql.load(__package__ or "", "run.sql")
@@ -105,7 +105,7 @@ class _Run:
 
     async def through(self) -> bool:
         """Make the pass; return whether nobody lags behind any more."""
-        await rewrap_imports(self._pool, self._renewal.ring, self._rings.random)
+        await rewrap_files(self._pool, self._renewal.ring, self._rings.random)
         writing: asyncio.Task[None] | None = None
         reading = asyncio.create_task(self._read(self._after))
         try:

@@ -22,7 +22,6 @@ from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
 
 OUT = Path("build/bench")
-IMPORT_ROWS = 100_000
 
 
 async def _on_databases(measure: Callable[[Dsns], Awaitable[list[Figure]]]) -> list[Figure]:
@@ -39,7 +38,7 @@ async def _on_databases(measure: Callable[[Dsns], Awaitable[list[Figure]]]) -> l
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "delivery": delivery.measure,
     "starts": starts.measure,
-    "import": lambda: _on_databases(lambda dsns: import_.measure(dsns, IMPORT_ROWS)),
+    "import": lambda: _on_databases(import_.measure),
     "rotation": lambda: _on_databases(rotation.measure),
     "segments": lambda: _on_databases(segments.measure),
     "tracking": lambda: _on_databases(tracking.measure),

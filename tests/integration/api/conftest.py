@@ -28,6 +28,8 @@ from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
 from members.attributes import AttributeStore
 from members.audience import AudienceSource
+from members.bulk import BulkStore
+from members.exports.store import ExportStore
 from members.groups import GroupStore
 from members.imports.store import ImportStore
 from members.kek import Kek
@@ -44,6 +46,7 @@ from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
 from tracking.engagement import MemberEngagement
+from tracking.mails import MailStore
 from tracking.reports import ReportStore
 
 
@@ -70,6 +73,8 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         search=MemberSearch(vault, rings, clock),
         stops=StopStore(main),
         groups=GroupStore(vault, new_id),
+        bulk=BulkStore(vault, rings, new_id),
+        exports=ExportStore(vault, rings, audiences, keep=86400),
         imports=ImportStore(vault, rings, new_id, max_bytes=8_000_000),
         jobs=VaultJobs(main, new_id),
         audiences=audiences,
@@ -84,6 +89,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         ),
         runs=RunStore(main),
         reports=ReportStore(main),
+        mails=MailStore(main),
         notices=NoticeStore(main),
         audit=AuditLog(main, new_id),
     )
@@ -191,6 +197,10 @@ async def story(client: httpx.AsyncClient) -> Story:
     assert upload.status_code == 202, upload.text
     made.ids["import_id"] = upload.json()["id"]
     made.paths.append(upload.headers["Location"])
+    ordered = await client.post("/v1/exports", json={})
+    assert ordered.status_code == 202, ordered.text
+    made.ids["export_id"] = ordered.json()["id"]
+    made.paths.append(ordered.headers["Location"])
     rule = {"attribute": "city", "equals": "tokyo"}
     segment = await make("segment_id", "/v1/segments", {"name": "Tokyo", "rule": rule})
     sealed = {"rule": {"attribute": "name", "is_set": True}}

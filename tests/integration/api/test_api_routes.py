@@ -20,6 +20,7 @@ KINDS = {
     "group_id": "grp",
     "import_id": "imp",
     "preview_id": "prv",
+    "export_id": "exp",
     "segment_id": "seg",
     "sender_id": "snd",
     "attachment_id": "att",

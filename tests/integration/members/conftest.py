@@ -3,10 +3,14 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from core.clock import Clock
 from core.ids import IdSource
 from members.accounts import open_account
+from members.attribute import Choice
+from members.attributes import AttributeStore
 from members.kek import Kek
 from members.keyring import KeyRings
+from tests.support.imports import Imports
 
 
 @pytest.fixture
@@ -24,3 +28,13 @@ async def account(vault: asyncpg.Pool, kek: Kek, new_id: IdSource) -> UUID:
     account_id = new_id()
     await open_account(vault, kek, account_id, new_id)
     return account_id
+
+
+@pytest.fixture
+async def imports(vault: asyncpg.Pool, rings: KeyRings, account: UUID, new_id: IdSource, clock: Clock) -> Imports:
+    attributes = AttributeStore(vault, new_id)
+    prefectures = [Choice("tokyo", {"ja": "東京都"}), Choice("osaka", {"ja": "大阪府"})]
+    await attributes.define(account, "city", "choice", protection="open", choices=prefectures)
+    await attributes.define(account, "age", "number", protection="open")
+    await attributes.define(account, "plan", "text", protection="matchable")
+    return Imports(vault, rings, account, new_id, clock)

@@ -8,7 +8,9 @@ from delivery.compose.filters import FILTERS, LOOP_FACTS, METHODS, TESTS
 from delivery.replies.verdict import Reason
 from deploy.mailbox.faults import FaultKind
 from members.attribute import RESERVED, AttributeType, Protection
-from members.imports.options import ENCODINGS, Options
+from members.imports.compression import COMPRESSIONS
+from members.imports.encoding import ENCODINGS
+from members.imports.options import Options
 from members.rules.operators import TYPES
 from tests.unit.docs.reading import DOCS, ROOT, code, page, rows, section
 from tracking.verify import LAWS
@@ -49,7 +51,7 @@ def test_every_option_of_an_import_is_described() -> None:
     text = page("reference/imports.md")
     described = {code(row[0]) for row in rows(text)}
     assert described >= {"file", "mapping", "consent_source", *Options.__dataclass_fields__}
-    assert set(re.findall(r"`([a-z0-9-]+)`", text)) >= set(ENCODINGS)
+    assert set(re.findall(r"`([a-z0-9-]+)`", text)) >= {*ENCODINGS, *COMPRESSIONS}
 
 
 def test_every_reason_and_every_fault_of_the_mailbox_is_described() -> None:

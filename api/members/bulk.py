@@ -1,0 +1,89 @@
+"""/v1/members/bulk: many members in one call, merged by address as an import merges them."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
+
+from api.auth import By, Requires
+from api.members.schemas import Address, ConsentGiven, Groups, Values
+from api.problems import FaultShown
+from api.route import Route
+from api.services import From
+from api.values import Answer, Body, MemberId
+from members.bulk import MAX_MEMBERS, Item, Outcome
+from members.imports.options import Mode
+from members.member import Consent
+
+router = APIRouter(prefix="/v1/members", tags=["members"], route_class=Route)
+
+
+class BulkMember(Body):
+    """One member by address."""
+
+    email: Address
+    attributes: Values = Field(default_factory=dict)
+
+
+class BulkMembers(Body):
+    """Up to 1,000 members, and what holds for all of them. New ones become active: `consent` says by what."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "members": [{"email": "taro@example.jp", "attributes": {"name": "山田太郎"}}],
+                    "consent": {"source": "2026-form", "given_at": "2026-11-01T10:00:00+09:00"},
+                }
+            ]
+        }
+    )
+
+    members: Annotated[list[BulkMember], Field(min_length=1, max_length=MAX_MEMBERS)]
+    mode: Mode = Field("upsert", description="add: new ones only; update: known ones only; replace: drop other values")
+    consent: ConsentGiven | None = Field(None, description="Needed unless the mode is update")
+    groups: Groups = Field(default_factory=list, description="To put them into")
+
+
+class OutcomeShown(Answer):
+    """What became of one member. Pointers are into the request."""
+
+    state: Literal["created", "updated", "unchanged", "rejected"]
+    id: MemberId | None
+    errors: list[FaultShown]
+
+
+class BulkShown(Answer):
+    """What became of each member, in the order of the request."""
+
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+    items: list[OutcomeShown]
+
+
+@router.post("/bulk", dependencies=[Requires("members:write")])
+async def merge_members(body: BulkMembers, by: By, services: From) -> BulkShown:
+    """Create and change up to 1,000 members by address, together. One that can't be taken costs itself alone."""
+    given = body.consent
+    outcomes = await services.bulk.merge(
+        by.account_id,
+        [Item(member.email, member.attributes) for member in body.members],
+        mode=body.mode,
+        consent=None if given is None else Consent(given.source, given.given_at or services.clock.now()),
+        groups=body.groups,
+    )
+    counts = {
+        state: sum(outcome.state == state for outcome in outcomes)
+        for state in ("created", "updated", "unchanged", "rejected")
+    }
+    return BulkShown(**counts, items=[_shown(place, outcome) for place, outcome in enumerate(outcomes)])
+
+
+def _shown(place: int, outcome: Outcome) -> OutcomeShown:
+    faults = [
+        FaultShown(pointer=f"/members/{place}{fault.pointer}", code=fault.code, detail=fault.detail)
+        for fault in outcome.faults
+    ]
+    return OutcomeShown(state=outcome.state, id=outcome.member_id, errors=faults)

@@ -1,0 +1,65 @@
+"""What one member was sent and what came of it, oldest first: for the member's own export.
+
+Read run by run of the account, page by page, so that it costs no more memory for a member of many years.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from core import sql
+
+SQL = sql.load(__package__ or "", "mails.sql")
+
+_PAGE = 200
+_FIRST = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail that was sent or left out. `outcome`: of its last try, null if none ended; `omitted`: why it was not sent.
+
+    `events`: opens, clicks and unsubscribes, at most 1,000, as `{"kind", "link", "at"}`.
+    """
+
+    run_id: UUID
+    campaign_id: UUID
+    campaign: str
+    starts_at: datetime
+    outcome: str | None
+    at: datetime | None
+    omitted: str | None
+    events: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What ended mail to a member, and whether a later consent lifted it."""
+
+    scope: str
+    reason: str
+    occurred_at: datetime
+    lifted_at: datetime | None
+
+
+class MailStore:
+    """Mails by account and member."""
+
+    def __init__(self, main: asyncpg.Pool) -> None:
+        self._main = main
+
+    async def stops(self, account_id: UUID, member_id: UUID) -> list[Stop]:
+        """Return the member's stops, oldest first."""
+        return [Stop(**row) for row in await self._main.fetch(SQL["stops"], account_id, member_id)]
+
+    async def sent(self, account_id: UUID, member_id: UUID) -> AsyncIterator[Mail]:
+        """Give out the member's mails, oldest first."""
+        after = _FIRST
+        while rows := await self._main.fetch(SQL["page"], account_id, member_id, after, _PAGE):
+            for row in rows:
+                yield Mail(**row)
+            after = rows[-1]["run_id"]
