@@ -5,7 +5,7 @@ memory at a time, and between two blocks all else that the process does has its 
 (altered, moved, its key gone) is in the set `UNREADABLE` and counted; the scan goes on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from struct import Struct
 from typing import TypeAlias
 from uuid import UUID
@@ -18,8 +18,8 @@ from members.connection import Lent
 from members.keyring import KeyRings
 from members.opener import Opener
 from members.rules.plan import UNREADABLE
-from members.rules.predicate import Predicate, predicate
-from members.rules.tree import Rule
+from members.rules.predicate import Predicate, predicate, traces
+from members.rules.tree import AnyOf, Rule
 from members.vault import UNREADABLE as UNREADABLE_COUNT
 from members.vault import ring_for
 
@@ -50,6 +50,7 @@ async def scan(
     `connection` is in a transaction that sees one snapshot; members whose facets don't meet `may` are passed over.
     """
     predicates = [(number, predicate(rule)) for number, rule in asked]
+    wanted = traces(AnyOf(tuple(rule for _, rule in asked)))
     found: list[tuple[UUID, int]] = []
     first = True
 
@@ -58,7 +59,7 @@ async def scan(
         rows = list(_rows(bytes(block), _SIGNATURE_BYTES if first else 0))
         first = False
         ring = await ring_for(rings, account_id, {version for _, version, _, _ in rows})
-        found.extend(_met(rows, ring.opener(), predicates))
+        found.extend(_met(rows, ring.opener(), wanted, predicates))
 
     await connection.copy_from_query(SQL["members"], account_id, after, end, may, output=take, format="binary")
     return found
@@ -76,16 +77,22 @@ def _rows(block: bytes, at: int) -> Iterator[Row]:
 
 
 def _met(
-    rows: Sequence[Row], opener: Opener, predicates: Sequence[tuple[int, Predicate]]
+    rows: Sequence[Row],
+    opener: Opener,
+    wanted: Collection[bytes] | None,
+    predicates: Sequence[tuple[int, Predicate]],
 ) -> Iterator[tuple[UUID, int]]:
     open_bytes, read = opener.open_bytes, orjson.loads
     for member_id, version, wrapped, sealed in rows:
         try:
-            values = read(open_bytes(member_id, sealed, version, wrapped))["values"]
+            profile = open_bytes(member_id, sealed, version, wrapped)
         except Tampered:
             UNREADABLE_COUNT.inc()
             yield UUID(bytes=member_id), UNREADABLE
             continue
+        if wanted is not None and not any(map(profile.__contains__, wanted)):
+            continue
+        values = read(profile)["values"]
         for number, holds in predicates:
             if holds(values):
                 yield UUID(bytes=member_id), number

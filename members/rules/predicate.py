@@ -1,14 +1,19 @@
 """Rules over opened members: a tree of tests as one function of a member's values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
+import orjson
+
 from members.profile import Value
+from members.rules.folding import forms
 from members.rules.operators import met
 from members.rules.tree import All, AnyOf, Not, Rule, Test
 
 Predicate = Callable[[Mapping[str, Value]], bool]
 """Whether a member with these values meets the rule."""
+
+_MOST_TRACES = 8
 
 
 def predicate(rule: Rule) -> Predicate:
@@ -37,3 +42,43 @@ def _both(one: Predicate, other: Predicate) -> Predicate:
 
 def _either(one: Predicate, other: Predicate) -> Predicate:
     return lambda values: one(values) or other(values)
+
+
+def traces(rule: Rule) -> frozenset[bytes] | None:
+    """Return bytes of which some stand in the stored JSON of everyone who meets the rule; None: nothing is known.
+
+    To look for bytes costs a tenth of reading the JSON, and most rules find few. orjson writes a text letter by letter,
+    so that a part of a text is a part of its JSON.
+    """
+    match rule:
+        case All(parts):
+            return min(_known(parts), key=len, default=None)
+        case AnyOf(parts):
+            known = _known(parts)
+            return _few(frozenset[bytes]().union(*known)) if len(known) == len(parts) else None
+        case Test():
+            return _traces(rule)
+        case _:
+            return None
+
+
+def _known(parts: Sequence[Rule]) -> list[frozenset[bytes]]:
+    return [found for part in parts if (found := traces(part)) is not None]
+
+
+def _traces(test: Test) -> frozenset[bytes] | None:
+    if not all(isinstance(value, str) for value in test.values):
+        return None
+    written = frozenset(map(orjson.dumps, test.values))
+    if test.operator in {"equals", "in"} or test.attribute.type == "tags":
+        return _few(written)
+    if test.operator in {"contains", "starts_with"}:
+        # What has one form alone is written so; of a part of the text any part will do.
+        runs = "".join(one if len(forms(one)) == 1 else "\0" for one in str(test.values[0])).split("\0")
+        longest = max(runs, key=len)
+        return frozenset({orjson.dumps(longest)[1:-1]}) if longest else None
+    return None
+
+
+def _few(found: frozenset[bytes]) -> frozenset[bytes] | None:
+    return found if len(found) <= _MOST_TRACES else None

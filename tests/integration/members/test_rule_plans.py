@@ -13,6 +13,7 @@ from members.rules import tree
 from members.rules.hiding import hide_values, show_values
 from members.rules.moment import at_moment
 from members.rules.plan import Plan, plan
+from members.rules.predicate import traces
 from members.rules.reading import Vocabulary, campaigns_in, read_rule
 from members.rules.writing import write_rule
 
@@ -102,3 +103,19 @@ async def test_hidden_values_come_back_as_they_were(known: Vocabulary, ring: Rin
     assert hidden["any"][0] == CITY
     assert hidden["any"][1]["not"]["starts_with"].keys() == {"hidden"}
     assert show_values(hidden, ring) == rule
+
+
+async def test_what_leaves_a_trace_in_everyone_who_meets_a_rule_is_looked_for_first(known: Vocabulary) -> None:
+    def traced(rule: dict[str, Any]) -> frozenset[bytes] | None:
+        return traces(read_rule(rule, known))
+
+    phone, kanji = {"attribute": "phone", "equals": 'a"b'}, {"attribute": "name", "contains": "a様\nA"}
+    assert traced(phone) == {b'"a\\"b"'}
+    assert traced(kanji) == {"様\\n".encode()}
+    assert traced(NAME) is None  # taro is written in several ways
+    assert traced({"any": [phone, kanji]}) == {b'"a\\"b"', "様\\n".encode()}
+    assert traced({"any": [phone, NAME]}) is None
+    assert traced({"all": [NAME, phone]}) == {b'"a\\"b"'}
+    assert traced({"not": phone}) is None
+    assert traced({"attribute": "phone", "not_equals": "x"}) is None
+    assert traced({"attribute": "phone", "in": [str(number) for number in range(50)]}) is None

@@ -348,11 +348,7 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-@given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_who_meets_a_rule_is_who_the_handbook_says_and_a_preview_equals_the_snapshot(
-    data: st.DataObject, world: World
-) -> None:
+async def judge(data: st.DataObject, world: World) -> None:
     rule, limit = data.draw(rules(world)), data.draw(st.sampled_from([7, 1000]))
     audience = replace(await world.stage.audience.of_rule(world.stage.account_id, rule), at=NOW)
     wanted = [person for person in world.people if meets(rule, person, world)]
@@ -361,3 +357,18 @@ async def test_who_meets_a_rule_is_who_the_handbook_says_and_a_preview_equals_th
     others = Counter(person.status for person in wanted if person.status != "active")
     assert left_out == others
     assert await world.previewed(audience) == (len(found), others)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_who_meets_a_rule_is_who_the_handbook_says_and_a_preview_equals_the_snapshot(
+    data: st.DataObject, world: World
+) -> None:
+    await judge(data, world)
+
+
+@pytest.mark.chaos
+@given(data=st.data())
+@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_thousands_of_rules_find_who_the_handbook_says(data: st.DataObject, world: World) -> None:
+    await judge(data, world)
