@@ -146,6 +146,7 @@ class AudienceSource:
             planned = await self._plan(connection, account_id, audience)
             if planned.sets:
                 return None
+            await connection.execute(SQL["in_parallel"])
             rows = await connection.fetch(SQL["count"], account_id, planned.path)
             first = await connection.fetch(SQL["samples"], account_id, planned.path, samples)
         return count_of({row["reason"]: row["total"] for row in rows}), [row["member_id"] for row in first]
@@ -164,7 +165,10 @@ class AudienceSource:
         if audience.rule is None:
             return plan(None, ring, audience.at)
         known = Vocabulary(await load_definitions(connection, account_id), _ANYTHING, _ANYTHING, _ANYTHING)
-        return plan(read_rule(show_values(audience.rule, ring), known), ring, audience.at)
+        planned = plan(read_rule(show_values(audience.rule, ring), known), ring, audience.at)
+        if planned.sets or not planned.indexed:
+            await connection.execute(SQL["without_index"])
+        return planned
 
     async def _resolved(self, account_id: UUID, rule: Rule | None, known: Vocabulary) -> Audience:
         now: datetime = await self._pool.fetchval(SQL["now"])

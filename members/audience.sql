@@ -46,6 +46,15 @@ WHERE m.account_id = $1 AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
 ORDER BY m.member_id
 LIMIT $3;
 
+-- name: in_parallel
+-- For this transaction: someone waits for the answer. Else a statement has one core, as sending needs the others.
+SELECT set_config('max_parallel_workers_per_gather', '2', true);
+
+-- name: without_index
+-- For this transaction: asked for no equality, the GIN index gives out every member, which the planner does not see
+-- (a range over a million took twice as long with it). A range of members is walked by the primary key.
+SELECT set_config('enable_bitmapscan', 'off', true);
+
 -- name: segments
 -- All of an account's: a few, and one may name another.
 SELECT segment_id, rule FROM segment WHERE account_id = $1;

@@ -13,7 +13,8 @@ from members.facets import GROUPS, MATCH, OPEN, TOPICS, match_token
 from members.keyring import Ring
 from members.profile import Value
 from members.rules.folding import fold, forms
-from members.rules.tree import InGroup, InTopic, Test
+from members.rules.operators import by_facets
+from members.rules.tree import All, AnyOf, InGroup, InTopic, Rule, Test
 
 _COMPARISONS = {"less": "<", "before": "<", "greater": ">", "after": ">"}
 _NOT_PLAIN = re.compile(r"[\\^$.|?*+()\[\]{}-]")
@@ -28,6 +29,22 @@ def leaf(rule: InGroup | InTopic | Test, ring: Ring) -> str:
             return f"($.{TOPICS}[*] == {literal(str(topic_id))})"
         case Test():
             return f"({_test(rule, ring)})"
+
+
+def is_indexed(rule: Rule) -> bool:
+    """Whether the GIN index finds who may meet a rule; asked for anything else, all of it is read for nothing."""
+    match rule:
+        case All(parts):
+            return any(map(is_indexed, parts))
+        case AnyOf(parts):
+            return all(map(is_indexed, parts))
+        case InGroup() | InTopic():
+            return True
+        case Test(attribute, operator, _):
+            equality = operator in {"equals", "in"} or (attribute.type == "tags" and operator == "contains")
+            return equality and by_facets(rule)
+        case _:
+            return False
 
 
 def join(operator: str, parts: Iterable[str]) -> str:
@@ -48,7 +65,8 @@ def _test(test: Test, ring: Ring) -> str:
             return f"exists({path})" if values[0] else f"!(exists({path}))"
         case "between":
             low, high = map(literal, values)
-            return f"{path} >= {low} && {path} <= {high}"
+            # The value is looked up once for both ends: half of the cost.
+            return f"exists({path} ? (@ >= {low} && @ <= {high}))"
         case "less" | "greater" | "before" | "after":
             return f"{path} {_COMPARISONS[test.operator]} {literal(values[0])}"
         case "starts_with":

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from members.keyring import Ring
-from members.rules.jsonpath import join, leaf
+from members.rules.jsonpath import is_indexed, join, leaf
 from members.rules.moment import at_moment
 from members.rules.operators import by_facets
 from members.rules.tree import All, AnyOf, InGroup, InTopic, Not, Rule, Test
@@ -27,11 +27,15 @@ UNREADABLE = -1
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a rule is answered: `path` over facets and sets (None: everyone), `may` over facets, sets by position."""
+    """How a rule is answered: `path` over facets and sets (None: everyone), `may` over facets, sets by position.
+
+    `indexed`: the GIN index over facets finds who may meet it.
+    """
 
     path: str | None
     may: str | None
     sets: tuple[Asked, ...]
+    indexed: bool
 
     @property
     def scanned(self) -> tuple[tuple[int, Asked], ...]:
@@ -42,13 +46,13 @@ class Plan:
 def plan(rule: Rule | None, ring: Ring, now: datetime) -> Plan:
     """Plan a rule (None: everyone) as of `now`, by which `within_days` is counted."""
     if rule is None:
-        return Plan(None, None, ())
+        return Plan(None, None, (), indexed=False)
     planning = _Planning(ring)
     found = planning.node(at_moment(rule, now))
     path = found.path
     if any(map(is_scanned, planning.sets)):
         path = join("&&", (path, f"!($sets[*] == {UNREADABLE})"))
-    return Plan(path, found.may, tuple(planning.sets))
+    return Plan(path, found.may, tuple(planning.sets), is_indexed(rule))
 
 
 def is_scanned(rule: Rule) -> bool:

@@ -87,6 +87,12 @@ class Bench:
         assert found is not None
         return found.count.matching
 
+    async def read_whole(self) -> int:
+        async with self.vault.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL max_parallel_workers_per_gather = 2")
+            counted: int = await connection.fetchval("SELECT count(sealed) FROM member")
+            return counted
+
     async def scanned(self, rule: Any) -> int:
         preview_id = self.new_id()
         audience = await self.audiences.of_rule(self.account_id, rule)
@@ -104,6 +110,10 @@ async def measure(dsns: Dsns) -> list[Figure]:
         for pool, table in ((owner, "member"), (owner, "keys.member_key")):
             await pool.execute(f"VACUUM ANALYZE {table}")
         figures = []
+        seconds, _ = await _timed(bench.read_whole, ROUNDS)
+        figures.append(
+            _figure("the table read whole", seconds * 1000, "ms", "count(*) and nothing asked, on both cores")
+        )
         for name, rule in AT_ONCE.items():
             seconds, matching = await _timed(lambda rule=rule: bench.at_once(rule), ROUNDS)
             figures.append(

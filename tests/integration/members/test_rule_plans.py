@@ -119,3 +119,17 @@ async def test_what_leaves_a_trace_in_everyone_who_meets_a_rule_is_looked_for_fi
     assert traced({"not": phone}) is None
     assert traced({"attribute": "phone", "not_equals": "x"}) is None
     assert traced({"attribute": "phone", "in": [str(number) for number in range(50)]}) is None
+
+
+async def test_only_what_asks_for_equality_is_looked_up_in_the_index(known: Vocabulary, ring: Ring) -> None:
+    part = {"attribute": "city", "contains": "yo"}
+    for rule, indexed in (
+        (CITY, True),
+        ({"all": [part, CITY]}, True),
+        ({"any": [part, CITY]}, False),
+        ({"not": CITY}, False),
+        (part, False),
+        ({"attribute": "city", "not_equals": "tokyo"}, False),
+        (PHONE, False),
+    ):
+        assert planned(rule, known, ring).indexed is indexed
