@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as PgUUID  # noqa: N811 - two classes of one name
+
 from core.clock import Clock
 from core.errors import NotFound
 
@@ -15,6 +17,7 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _LENGTH = 26
 _TIME_BITS = 48
+_LOW_BITS = (1 << 62) - 1
 
 
 def uuid7(unix_ms: int, random: bytes) -> UUID:
@@ -50,8 +53,21 @@ class IdSource:
         return UUID(int=(self._ms << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b)
 
     def many(self, count: int) -> list[UUID]:
-        """Return the next `count` ids in order."""
-        return [self() for _ in range(count)]
+        """Return the next `count` ids in order, all of one millisecond.
+
+        They are of asyncpg's own class of UUIDs, which is made and sent at a fraction of the cost.
+        """
+        if not count:
+            return []
+        first = self()
+        tail, head = self._tail, (self._ms << 80) | (0x7 << 76) | (0b10 << 62)
+        made: list[UUID] = [first]
+        for step in self._random(count - 1):
+            tail += 1 + step
+            bits = head | (tail >> 62 << 64) | (tail & _LOW_BITS)
+            made.append(PgUUID(bits.to_bytes(16, "big")))
+        self._tail = tail
+        return made
 
 
 def encode(kind: str, value: UUID) -> str:

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from core.errors import Fault, InvalidInput, Superseded
+from core.ids import IdSource
 from members.addresses import Address, parse
 from members.attribute import Definitions
 from members.attributes import load_definitions
@@ -60,7 +61,7 @@ class BulkStore:
         self,
         pool: asyncpg.Pool,
         rings: KeyRings,
-        new_id: Callable[[], UUID],
+        new_id: IdSource,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._pool = pool
@@ -96,7 +97,7 @@ class BulkStore:
             groups=frozenset(groups),
             consent_source=consent.source if consent else "",
             consent_at=consent.given_at if consent else None,
-            new_id=self._new_id,
+            new_ids=self._new_id.many,
             random=self._random,
         )
         made = _outcomes(rows, *await self._written(merge, rows))

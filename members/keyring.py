@@ -21,6 +21,7 @@ from core.errors import ConfigurationError, NotFound, Tampered, Unavailable
 from members.kek import KekProvider
 from members.keyed_hash import KeyedHash
 from members.opener import Opener
+from members.sealer import Sealer
 from members.sealing import KEY_BYTES
 
 SQL = sql.load(__package__ or "", "keyring.sql")
@@ -58,6 +59,8 @@ class Ring:
     destination: KeyedHash
     opener: Callable[[], Opener]
     """Makes what opens members, for one thread."""
+    sealer: Callable[[], Sealer]
+    """Makes what seals new members, for one thread."""
     notes: AESGCM
     """Seals what the account itself writes down, such as values in rules. Never retired, as the key it comes from."""
     _tags: dict[str, int] = field(default_factory=dict)
@@ -141,6 +144,7 @@ class KeyRings:
             suppression=KeyedHash(_derive(keys["suppression"][1], b"suppression.hash")),
             destination=KeyedHash(destination),
             opener=partial(Opener, account_id.bytes, keys["seal"]),
+            sealer=partial(Sealer, account_id.bytes, primary["seal"], keys["seal"][primary["seal"]]),
             notes=AESGCM(_derive(keys["suppression"][1], b"notes")),
         )
         known = self._rings.get(account_id)

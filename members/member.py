@@ -8,8 +8,8 @@ from uuid import UUID
 
 from members.addresses import Address
 from members.keyring import AddressHashes, Ring
-from members.profile import Profile, Value, seal, wrap_member_key
-from members.sealing import KEY_BYTES, NONCE_BYTES
+from members.profile import Profile, Value, dump
+from members.sealer import Sealer
 
 Status = Literal["unconfirmed", "active", "unsubscribed"]
 T = TypeVar("T")
@@ -66,10 +66,6 @@ class NewRows(NamedTuple):
     hashes: AddressHashes
 
 
-RANDOM_BYTES = KEY_BYTES + 2 * NONCE_BYTES
-"""What `new_rows` takes of randomness: a member key and two nonces."""
-
-
 def new_rows(
     ring: Ring,
     member_id: UUID,
@@ -78,24 +74,12 @@ def new_rows(
     values: dict[str, Value],
     facets: dict[str, Any],
     random: bytes,
+    sealer: Sealer | None = None,
 ) -> NewRows:
-    """Seal a new member under a key of its own. `random`: RANDOM_BYTES fresh random bytes, used nowhere else."""
-    account, member, version = ring.account_id.bytes, member_id.bytes, ring.primary_seal
-    key, nonce, key_nonce = random[:KEY_BYTES], random[KEY_BYTES : KEY_BYTES + NONCE_BYTES], random[-NONCE_BYTES:]
-    return NewRows(
-        member_id,
-        seal(
-            Profile(address.mailbox, values),
-            key=key,
-            ring_version=version,
-            account_id=account,
-            member_id=member,
-            nonce=nonce,
-        ),
-        facets,
-        ring.tag(address.domain),
-        wrap_member_key(
-            ring.sealing[version], key, ring_version=version, account_id=account, member_id=member, nonce=key_nonce
-        ),
-        hashes,
-    )
+    """Seal a new member under a key of its own. `random`: RANDOM_BYTES fresh random bytes, used nowhere else.
+
+    `sealer`: the ring's, for who seals many.
+    """
+    content = dump(Profile(address.mailbox, values))
+    sealed, wrapped = (sealer or ring.sealer()).seal_new(member_id.bytes, content, random)
+    return NewRows(member_id, sealed, facets, ring.tag(address.domain), wrapped, hashes)

@@ -20,8 +20,9 @@ from members.facets import groups_of, make_facets
 from members.fence import hold_keys, unless_overtaken
 from members.groups import check_groups
 from members.keyring import KeyRings, Ring
-from members.member import RANDOM_BYTES, Consent, ConsentRecord, Member, Page, Status, new_rows
+from members.member import Consent, ConsentRecord, Member, Page, Status, new_rows
 from members.profile import Profile, seal, unwrap_member_key
+from members.sealer import RANDOM_BYTES
 from members.sealing import NONCE_BYTES
 from members.vault import UNREADABLE, Vault, open_row, ring_for
 from members.writing import (
@@ -227,6 +228,7 @@ class MemberStore:
             suppression_hash = await connection.fetchval(SQL["erase_member"], account_id, member_id)
             if suppression_hash is None:
                 raise NotFound("No such member")
+            await connection.execute(SQL["remove_address"], account_id, member_id)
             await connection.execute(SQL["erase_key"], account_id, member_id)
             await suppress(connection, account_id, suppression_hash, "erased")
 

@@ -48,7 +48,7 @@ ORDER BY occurred_at, recorded_at;
 
 -- name: erase_member
 -- First the row, as re-sealing takes it first too: two that lock in one order never wait for each other in a circle.
--- The address index goes with it (ON DELETE CASCADE); the consent ledger stays as proof, naming an id alone.
+-- Then its addresses: whoever adds one holds the row. The consent ledger stays as proof, naming an id alone.
 DELETE FROM member WHERE account_id = $1 AND member_id = $2 RETURNING suppression_hash;
 
 -- name: erase_key

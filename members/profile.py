@@ -39,9 +39,8 @@ def seal(
     profile: Profile, *, key: bytes, ring_version: int, account_id: bytes, member_id: bytes, nonce: bytes
 ) -> bytes:
     """Seal a profile under a member key (32 bytes). `nonce`: 12 random bytes."""
-    content = orjson.dumps({"address": profile.address, "values": profile.values})
     return seal_bytes(
-        content, key=key, ring_version=ring_version, account_id=account_id, member_id=member_id, nonce=nonce
+        dump(profile), key=key, ring_version=ring_version, account_id=account_id, member_id=member_id, nonce=nonce
     )
 
 
@@ -64,6 +63,11 @@ def open_bytes(sealed: bytes, *, key: bytes, account_id: bytes, member_id: bytes
     if not sealed or sealed[0] != FORMAT:
         raise Tampered("A sealed profile has an unknown format")
     return unwrap(AESGCM(key), sealed[HEADER.size :], header + account_id + b"member" + member_id)
+
+
+def dump(profile: Profile) -> bytes:
+    """Return a profile's bytes."""
+    return orjson.dumps({"address": profile.address, "values": profile.values})
 
 
 def load(content: bytes) -> Profile:

@@ -23,9 +23,11 @@ from members.exports.columns import Line
 from members.exports.writing import Writer
 from members.facets import groups_of
 from members.imports.file import MAX_BLOCK, open_key, seal_block
-from members.keyring import KeyRings, Ring
+from members.keyring import KeyRings
+from members.opener import Opener
+from members.profile import load
 from members.sealing import NONCE_BYTES
-from members.vault import UNREADABLE, open_row, ring_for
+from members.vault import UNREADABLE, ring_for
 
 SQL = sql.load(__package__ or "", "run.sql")
 log = logs.get()
@@ -146,10 +148,10 @@ class _Run:
     async def _written(self, page: Sequence[asyncpg.Record], writer: Writer) -> tuple[bytes, int]:
         """Return the lines of a page, and how many members could not be opened."""
         ring = await ring_for(self._rings, self._account_id, {row["ring_version"] for row in page})
-        pieces, unreadable = [], 0
+        opener, pieces, unreadable = ring.opener(), [], 0
         for start in range(0, len(page), _SLICE):
             part = page[start : start + _SLICE]
-            lines = [line for row in part if (line := _line(ring, row)) is not None]
+            lines = [line for row in part if (line := _line(opener, row)) is not None]
             unreadable += len(part) - len(lines)
             pieces.append(writer.lines(lines))
             await asyncio.sleep(0)
@@ -181,11 +183,12 @@ class _Run:
         return seal_block(self._cipher, self._export_id, "export", no, content, self._rings.random(NONCE_BYTES))
 
 
-def _line(ring: Ring, row: asyncpg.Record) -> Line | None:
+def _line(opener: Opener, row: asyncpg.Record) -> Line | None:
     try:
-        address, values = open_row(ring, row)
+        content = opener.open_bytes(row["member_id"].bytes, row["sealed"], row["ring_version"], row["wrapped"])
     except Tampered:
         UNREADABLE.inc()
         return None
+    address, values = load(content)
     groups = groups_of(row["facets"])
     return Line(row["member_id"], address, row["status"], groups, values, row["created_at"], row["updated_at"])

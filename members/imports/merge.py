@@ -24,8 +24,10 @@ from members.fence import hold_keys
 from members.imports.columns import Reject, Row
 from members.imports.options import Mode
 from members.keyring import AddressHashes, Ring
-from members.member import RANDOM_BYTES, NewRows, new_rows
-from members.profile import Profile, Value, same_values, seal, unseal, unwrap_member_key
+from members.member import NewRows, new_rows
+from members.opener import Opener
+from members.profile import Profile, Value, load, same_values, seal, unwrap_member_key
+from members.sealer import RANDOM_BYTES
 from members.sealing import NONCE_BYTES
 from members.values import defaults
 from members.vault import UNREADABLE
@@ -101,7 +103,7 @@ class Merge:
     groups: frozenset[UUID]
     consent_source: str
     consent_at: datetime | None
-    new_id: Callable[[], UUID]
+    new_ids: Callable[[int], Sequence[UUID]]
     random: Callable[[int], bytes]
     import_id: UUID | None = None
     dry_run: bool = False
@@ -115,20 +117,15 @@ class Merge:
     async def look(self, pool: asyncpg.Pool, rows: Sequence[Row]) -> Standing:
         """Find which addresses are members or suppressed, and which this file has brought already."""
         account_id = self.ring.account_id
-        places: list[int] = []
-        versions: list[int] = []
-        digests: list[bytes] = []
         hashes: list[AddressHashes] = []
         for place, row in enumerate(rows):
-            hashed = self.ring.hashes(row.address.key)
-            hashes.append(hashed)
-            for version, digest in hashed.lookup:
-                places.append(place)
-                versions.append(version)
-                digests.append(digest)
+            hashes.append(self.ring.hashes(row.address.key))
             if not place % _SLICE:
                 await asyncio.sleep(0)
-        found = await pool.fetch(SQL["existing"], account_id, places, versions, digests, self.import_id)
+        found: list[asyncpg.Record] = []
+        for number, version in enumerate(self.ring.addresses):
+            digests = [hashed.lookup[number][1] for hashed in hashes]
+            found += await pool.fetch(SQL["existing"], account_id, version, digests, self.import_id)
         suppressed = await pool.fetch(SQL["suppressed"], account_id, [hashed.suppression for hashed in hashes])
         if self.dry_run:
             seen = await pool.fetch(SQL["marked"], self.import_id, [_mark(hashed) for hashed in hashes])
@@ -145,7 +142,8 @@ class Merge:
         """Decide each row's fate and seal what is new. `before`: keys taken by a batch that is not committed yet."""
         decision = Decision()
         required, default = self.required, defaults(self.definitions)
-        random = memoryview(self.random(RANDOM_BYTES * len(rows)))
+        random = self.random(RANDOM_BYTES * len(rows))
+        sealer, opener, new_ids = self.ring.sealer(), self.ring.opener(), iter(self.new_ids(len(rows)))
         for place, row in enumerate(rows):
             if not place % _SLICE:
                 await asyncio.sleep(0)
@@ -155,7 +153,7 @@ class Merge:
             if key in decision.taken or key in before or place in standing.seen:
                 refusal = _TWICE
             elif existing is not None:
-                refusal = self._update(row, existing, decision, required)
+                refusal = self._update(row, existing, decision, required, opener)
             elif place in standing.suppressed:
                 refusal = _SUPPRESSED
             elif self.mode == "update":
@@ -164,11 +162,12 @@ class Merge:
                 refusal = self._missing(required - default.keys() - row.values.keys())
             else:
                 values = default | row.values if default else row.values
-                start = place * RANDOM_BYTES
-                mine = bytes(random[start : start + RANDOM_BYTES])
+                mine = random[place * RANDOM_BYTES : (place + 1) * RANDOM_BYTES]
                 facets = make_facets(values, self.definitions, self.ring, self.groups)
                 hashes = standing.hashes[place]
-                decision.new.append(new_rows(self.ring, self.new_id(), row.address, hashes, values, facets, mine))
+                decision.new.append(
+                    new_rows(self.ring, next(new_ids), row.address, hashes, values, facets, mine, sealer)
+                )
                 decision.names.update(values)
             if refusal is not None:
                 decision.rejects.append(Reject(row.record, *refusal))
@@ -179,21 +178,18 @@ class Merge:
         return decision
 
     def _update(
-        self, row: Row, existing: asyncpg.Record, decision: Decision, required: frozenset[str]
+        self, row: Row, existing: asyncpg.Record, decision: Decision, required: frozenset[str], opener: Opener
     ) -> tuple[str, str, str] | None:
         """Merge a row into a member, whose status and address stay; return why it can't be, or None."""
         member_id = existing["member_id"]
-        account, member = self.ring.account_id.bytes, member_id.bytes
-        version = existing["ring_version"]
         try:
-            cipher = self.ring.sealing[version]
-            key = unwrap_member_key(
-                cipher, existing["wrapped"], ring_version=version, account_id=account, member_id=member
+            content = opener.open_bytes(
+                member_id.bytes, existing["sealed"], existing["ring_version"], existing["wrapped"]
             )
-            address, old = unseal(existing["sealed"], key=key, account_id=account, member_id=member)
-        except (Tampered, KeyError):
+        except Tampered:
             UNREADABLE.inc()
             return _UNREADABLE
+        address, old = load(content)
         values = self._merged(row, old)
         groups = groups_of(existing["facets"])
         same = self.mode == "add" or (same_values(values, old) and self.groups <= set(groups))
@@ -205,6 +201,10 @@ class Merge:
             decision.unchanged += 1
             return None
         facets = make_facets(values, self.definitions, self.ring, self.groups.union(groups))
+        account, member, version = self.ring.account_id.bytes, member_id.bytes, existing["ring_version"]
+        key = unwrap_member_key(
+            self.ring.sealing[version], existing["wrapped"], ring_version=version, account_id=account, member_id=member
+        )
         sealed = seal(
             Profile(address, values),
             key=key,
@@ -251,23 +251,28 @@ class Merge:
             await self._insert(connection, new)
 
     async def _insert(self, connection: Lent, new: list[NewRows]) -> None:
-        hashed = [(row.member_id, version, digest) for row in new for version, digest in row.hashes.lookup]
+        member_ids = [row.member_id for row in new]
+        versions = list(self.ring.addresses)
         await connection.execute(
             SQL["insert_new"],
             self.ring.account_id,
             self.import_id,
             self.consent_source,
             self.consent_at,
-            [row.member_id for row in new],
+            member_ids,
             [row.sealed for row in new],
             [orjson.dumps(row.facets).decode() for row in new],
             [row.tag for row in new],
             [row.hashes.suppression for row in new],
             [row.wrapped for row in new],
-            *(list(column) for column in zip(*hashed, strict=True)),
+            [row.hashes.lookup[0][1] for row in new],
+            versions[0],
             self.ring.primary_seal,
             self.ring.generation,
         )
+        for number, version in enumerate(versions[1:], 1):
+            digests = [row.hashes.lookup[number][1] for row in new]
+            await connection.execute(SQL["index_also"], self.ring.account_id, version, member_ids, digests)
 
 
 def _mark(hashed: AddressHashes) -> UUID:

@@ -1,15 +1,16 @@
 -- name: existing
 -- LATERAL with OFFSET 0 holds the planner to index probes: left to itself it hashes the whole index for each batch.
-SELECT t.ord, m.member_id, m.import_id, m.revision, m.generation, m.sealed, m.facets, k.ring_version, k.wrapped, s.seen
-FROM unnest($2::integer[], $3::integer[], $4::bytea[]) AS t (ord, index_version, hmac)
+SELECT t.ord::integer - 1 AS ord, m.member_id, m.import_id, m.revision, m.generation, m.sealed, m.facets,
+       k.ring_version, k.wrapped, s.seen
+FROM unnest($3::bytea[]) WITH ORDINALITY AS t (hmac, ord)
 CROSS JOIN LATERAL (SELECT a.member_id FROM address_index a
-                    WHERE a.account_id = $1 AND a.index_version = t.index_version AND a.hmac = t.hmac OFFSET 0) AS a
+                    WHERE a.account_id = $1 AND a.index_version = $2 AND a.hmac = t.hmac OFFSET 0) AS a
 CROSS JOIN LATERAL (SELECT * FROM member m
                     WHERE m.account_id = $1 AND m.member_id = a.member_id OFFSET 0) AS m
 CROSS JOIN LATERAL (SELECT k.ring_version, k.wrapped FROM keys.member_key k
                     WHERE k.account_id = $1 AND k.member_id = a.member_id OFFSET 0) AS k
 LEFT JOIN LATERAL (SELECT true AS seen FROM import_seen s
-                   WHERE s.import_id = $5 AND s.member_id = a.member_id OFFSET 0) AS s ON true;
+                   WHERE s.import_id = $4 AND s.member_id = a.member_id OFFSET 0) AS s ON true;
 
 -- name: suppressed
 SELECT t.ord::integer - 1 AS ord
@@ -40,19 +41,23 @@ WHERE m.account_id = $1 AND m.member_id = u.member_id AND m.revision = u.revisio
 WITH moment AS MATERIALIZED (
     SELECT app.now() AS now
 ), s AS MATERIALIZED (
-    SELECT * FROM moment, unnest($5::uuid[], $6::bytea[], $7::text[], $8::bigint[], $9::bytea[], $10::bytea[])
-        AS t (member_id, sealed, facets, tag, suppression_hash, wrapped)
+    SELECT * FROM moment, unnest($5::uuid[], $6::bytea[], $7::text[], $8::bigint[], $9::bytea[], $10::bytea[],
+                                  $11::bytea[])
+        AS t (member_id, sealed, facets, tag, suppression_hash, wrapped, hmac)
 ), members AS (
     INSERT INTO member (account_id, member_id, status, sealed, facets, tag, suppression_hash, import_id, created_at,
                         updated_at, generation)
-    SELECT $1, member_id, 'active', sealed, facets::jsonb, tag, suppression_hash, $2, now, now, $15 FROM s
+    SELECT $1, member_id, 'active', sealed, facets::jsonb, tag, suppression_hash, $2, now, now, $14 FROM s
 ), member_keys AS (
-    INSERT INTO keys.member_key (account_id, member_id, ring_version, wrapped) SELECT $1, member_id, $14, wrapped FROM s
+    INSERT INTO keys.member_key (account_id, member_id, ring_version, wrapped) SELECT $1, member_id, $13, wrapped FROM s
 ), addresses AS (
     INSERT INTO address_index (account_id, index_version, hmac, member_id)
-    SELECT $1, t.index_version, t.hmac, t.member_id
-    FROM unnest($11::uuid[], $12::integer[], $13::bytea[]) AS t (member_id, index_version, hmac)
-    ORDER BY t.index_version, t.hmac
+    SELECT $1, $12, hmac, member_id FROM s ORDER BY hmac
 )
 INSERT INTO consent (account_id, member_id, kind, source, occurred_at, recorded_at)
 SELECT $1, member_id, 'given', $3, coalesce($4, now), now FROM s;
+
+-- name: index_also
+-- While an index key is exchanged every address stands under both versions.
+INSERT INTO address_index (account_id, index_version, hmac, member_id)
+SELECT $1, $2, t.hmac, t.member_id FROM unnest($3::uuid[], $4::bytea[]) AS t (member_id, hmac) ORDER BY t.hmac;

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from core import logs, sql
 from core.clock import Clock
 from core.errors import InvalidInput, NotFound, Superseded, Tampered
+from core.ids import IdSource
 from members.attribute import Definitions
 from members.attributes import load_definitions
 from members.errors import Overtaken
@@ -48,7 +49,7 @@ async def run_import(
     pool: asyncpg.Pool,
     rings: KeyRings,
     import_id: UUID,
-    new_id: Callable[[], UUID],
+    new_id: IdSource,
     clock: Clock,
     alive: Callable[[], bool],
     bounds: Bounds = BOUNDS,
@@ -90,7 +91,7 @@ class _Run:
         pool: asyncpg.Pool,
         rings: KeyRings,
         row: asyncpg.Record,
-        new_id: Callable[[], UUID],
+        new_id: IdSource,
         alive: Callable[[], bool],
         bounds: Bounds,
         cipher: AESGCM,
@@ -158,7 +159,7 @@ class _Run:
             groups=frozenset(self.options.groups),
             consent_source=self.row["consent_source"],
             consent_at=self.options.consent_at,
-            new_id=self.new_id,
+            new_ids=self.new_id.many,
             random=self.rings.random,
             import_id=self.import_id,
             dry_run=self.row["dry_run"],

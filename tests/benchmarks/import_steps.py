@@ -45,7 +45,7 @@ async def measure(
             groups=frozenset(),
             consent_source="bench",
             consent_at=None,
-            new_id=new_id,
+            new_ids=new_id.many,
             random=rings.random,
         )
         with cpu.step("hashes of addresses"):
@@ -108,6 +108,8 @@ class _Captured:
         self.spent: dict[str, float] = {}
 
     async def fetch(self, query: str, *args: object) -> list[Any]:
+        if query not in SQL.values():
+            return list(await self._connection.fetch(query, *args))
         await self._explain(query, args)
         return []
 

@@ -28,9 +28,10 @@ from members.audience import AudienceSource
 from members.facets import make_facets
 from members.kek import Kek
 from members.keyring import KeyRings, Ring
-from members.member import RANDOM_BYTES, new_rows
+from members.member import new_rows
 from members.previews import PreviewStore
 from members.profile import Value
+from members.sealer import RANDOM_BYTES
 from tests.benchmarks.figure import Figure
 from tracking.engagement import MemberEngagement
 
