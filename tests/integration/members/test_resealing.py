@@ -14,7 +14,7 @@ from core.ids import IdSource
 from members.attribute import Protection
 from members.attributes import AttributeStore
 from members.errors import StillNeeded
-from members.fence import move_on
+from members.fence import hold_keys, move_on
 from members.groups import GroupStore
 from members.imports import ImportStore, run_import
 from members.kek import Kek
@@ -201,6 +201,28 @@ async def test_a_member_that_changes_meanwhile_keeps_its_change_and_is_met_again
     progress = await load_progress(vault, house.account)
     assert progress is not None
     assert (progress.done, progress.pass_) == (9, 2)
+
+
+async def test_a_change_of_a_member_that_is_re_sealed_meanwhile_is_made_by_its_new_key_and_its_etag_holds(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = await house.filled(1)
+    await house.renew("seal")
+    await house.rings.reload(house.account)
+    raced = False
+
+    async def racing(connection: Any, ring: Any) -> None:
+        nonlocal raced
+        if not raced:
+            raced = True
+            await house.reseal()
+        await hold_keys(connection, ring)
+
+    monkeypatch.setattr("members.members.hold_keys", racing)
+    await house.members.change(house.account, one, 1, values={"name": "変"})
+    member = await house.members.get(house.account, one)
+    assert (member.values["name"], member.revision) == ("変", 2)
+    assert await house.under() == ([2], [3])
 
 
 @pytest.mark.usefixtures("small_batches")
