@@ -24,15 +24,24 @@ class Opener:
 
     def open_bytes(self, member_id: bytes, sealed: bytes, ring_version: int, wrapped: bytes) -> bytes:
         """Open a member's key and with it the profile's bytes (members/profile.py `load`); raise Tampered."""
-        decrypt = self._decrypt
+        return self.open_profile(member_id, sealed, self.open_key(member_id, ring_version, wrapped))
+
+    def open_key(self, member_id: bytes, ring_version: int, wrapped: bytes) -> bytes:
+        """Open a member's key; raise Tampered."""
         try:
             ring_key, place = self._keys[ring_version]
-            key = decrypt(ring_key, wrapped[:_KEY_AT], wrapped[_KEY_AT:], place + member_id)
-            if sealed[0] == FORMAT:
-                aad = sealed[:_NONCE_AT] + self._place + member_id
-                return decrypt(key, sealed[_NONCE_AT:_PROFILE_AT], sealed[_PROFILE_AT:], aad)
+            return self._decrypt(ring_key, wrapped[:_KEY_AT], wrapped[_KEY_AT:], place + member_id)
         except KeyError:
             raise Tampered("A member key names a ring version that is not open") from None
-        except (InvalidTag, ValueError, IndexError):
+        except (InvalidTag, ValueError):
+            raise Tampered("A member key was altered, moved or wrapped by another key") from None
+
+    def open_profile(self, member_id: bytes, sealed: bytes, key: bytes) -> bytes:
+        """Open a profile's bytes by the member's key; raise Tampered."""
+        aad = sealed[:_NONCE_AT] + self._place + member_id
+        if aad[0] != FORMAT:
+            raise Tampered("A sealed profile has an unknown format")
+        try:
+            return self._decrypt(key, sealed[_NONCE_AT:_PROFILE_AT], sealed[_PROFILE_AT:], aad)
+        except (InvalidTag, ValueError):
             raise Tampered("A sealed member was altered, moved or sealed by another key") from None
-        raise Tampered("A sealed profile has an unknown format")

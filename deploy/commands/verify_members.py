@@ -31,13 +31,13 @@ async def _verify(*, json: bool) -> tuple[int, Counter[str]]:
 
     from deploy import databases  # noqa: PLC0415
     from deploy.commands.output import show  # noqa: PLC0415
-    from members.kek import Kek  # noqa: PLC0415
+    from deploy.kek import open_kek  # noqa: PLC0415
     from members.keyring import KeyRings  # noqa: PLC0415
     from members.verification import verify_members as check  # noqa: PLC0415
 
     settings, members, found = load(), 0, Counter[str]()
     async with databases.reached(settings, "members", process="verify") as pool:
-        rings = KeyRings(pool, Kek.load(settings.kek_path))
+        rings = KeyRings(pool, await open_kek(settings))
         # On standard error, and only on a terminal: standard output holds the findings alone.
         with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
             bar = progress.add_task("Opening members", total=None)

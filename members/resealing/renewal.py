@@ -5,7 +5,6 @@ stays, and where no index key or protection changed its profile is sealed anew w
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,11 +16,7 @@ from members.addresses import index_key
 from members.attribute import Definitions
 from members.facets import renewed_facets
 from members.keyring import Ring
-from members.profile import load, open_bytes, seal_bytes, unwrap_member_key, wrap_member_key
-from members.sealing import KEY_BYTES, NONCE_BYTES
-
-RANDOM_BYTES = KEY_BYTES + 2 * NONCE_BYTES
-"""What a renewal takes of randomness: a member key and two nonces."""
+from members.profile import load
 
 
 class Renewed(NamedTuple):
@@ -42,38 +37,31 @@ class Indexed(NamedTuple):
     hmac: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class Renewal:
     """By what members are renewed. `reread_before`: who is of an earlier generation gets indexes and facets anew."""
 
-    ring: Ring
-    definitions: Definitions
-    reread_before: int
+    def __init__(self, ring: Ring, definitions: Definitions, reread_before: int) -> None:
+        self.ring = ring
+        self._definitions = definitions
+        self._reread_before = reread_before
+        self._opener = ring.opener()
+        self._sealer = ring.sealer()
 
     def renew(self, row: asyncpg.Record, random: bytes) -> tuple[Renewed, Iterable[Indexed]]:
         """Renew a member from its row and its key's. `random`: RANDOM_BYTES fresh bytes. Raises Tampered."""
         ring, version, member_id = self.ring, row["ring_version"], row["member_id"]
-        account, member = ring.account_id.bytes, member_id.bytes
-        cipher = ring.sealing.get(version)
-        if cipher is None or row["wrapped"] is None:
-            raise Tampered("The member's key is missing, or names a ring version that is not open")
-        wrapped, sealed = row["wrapped"], row["sealed"]
-        key = unwrap_member_key(cipher, wrapped, ring_version=version, account_id=account, member_id=member)
-        content = open_bytes(sealed, key=key, account_id=account, member_id=member)
+        wrapped, sealed, member = row["wrapped"], row["sealed"], member_id.bytes
+        if wrapped is None:
+            raise Tampered("The member's key is missing")
+        key = self._opener.open_key(member, version, wrapped)
+        content = self._opener.open_profile(member, sealed, key)
         if version != ring.primary_seal:
-            version, key = ring.primary_seal, random[:KEY_BYTES]
-            nonce, key_nonce = random[KEY_BYTES:-NONCE_BYTES], random[-NONCE_BYTES:]
-            sealed = seal_bytes(
-                content, key=key, ring_version=version, account_id=account, member_id=member, nonce=nonce
-            )
-            wrapped = wrap_member_key(
-                ring.sealing[version], key, ring_version=version, account_id=account, member_id=member, nonce=key_nonce
-            )
+            sealed, wrapped = self._sealer.seal_new(member, content, random)
         facets: str | None = None
         indexed: Sequence[Indexed] = ()
-        if row["generation"] < self.reread_before:
+        if row["generation"] < self._reread_before:
             profile = load(content)
-            facets = orjson.dumps(renewed_facets(row["facets"], profile.values, self.definitions, ring)).decode()
+            facets = orjson.dumps(renewed_facets(row["facets"], profile.values, self._definitions, ring)).decode()
             lookup = ring.hashes(index_key(profile.address)).lookup
             indexed = [Indexed(member_id, index_version, hmac) for index_version, hmac in lookup]
         return Renewed(member_id, row["revision"], sealed, wrapped, facets), indexed

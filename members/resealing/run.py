@@ -22,7 +22,8 @@ from members.errors import Overtaken
 from members.fence import hold_keys
 from members.keyring import KeyRings
 from members.resealing.files import rewrap_files
-from members.resealing.renewal import RANDOM_BYTES, Indexed, Renewal, Renewed
+from members.resealing.renewal import Indexed, Renewal, Renewed
+from members.sealer import RANDOM_BYTES
 
 SQL = sql.load(__package__ or "", "run.sql")
 

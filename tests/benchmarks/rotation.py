@@ -9,11 +9,11 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.clock import SystemClock
 from core.database import close_pool, open_pool
@@ -28,6 +28,7 @@ from members.kek import Kek
 from members.keyring import KeyRings
 from members.resealing import load_progress, renewal, reseal
 from members.rotation import Purpose, Rotation
+from members.sealer import RANDOM_BYTES, Sealer
 from members.sealing import KEY_BYTES
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.import_ import MAPPING, make_file
@@ -105,12 +106,12 @@ async def _floor(
         "SELECT m.*, k.ring_version, k.wrapped FROM member m JOIN keys.member_key k USING (account_id, member_id) "
         "LIMIT 5000"
     )
-    next_version = ring.primary_seal + 1
-    sealing = {**ring.sealing, next_version: AESGCM(bytes(KEY_BYTES))}
-    promoted = renewal.Renewal(replace(ring, sealing=sealing, primary_seal=next_version), {}, 0)
+    version = ring.primary_seal + 1
+    sealer = partial(Sealer, account_id.bytes, version, bytes(KEY_BYTES))
+    promoted = renewal.Renewal(replace(ring, primary_seal=version, sealer=sealer), {}, 0)
     started = time.process_time()
     for row in rows:
-        promoted.renew(row, bytes(renewal.RANDOM_BYTES))
+        promoted.renew(row, bytes(RANDOM_BYTES))
     seconds = time.process_time() - started
     add(
         "crypto",

@@ -285,7 +285,7 @@ async def test_an_upload_that_began_before_a_rotation_is_taken_after_it(
     import_id = await house.imports.begin(house.account)
     await house.imports.add_block(house.account, import_id, 0, b"email,plan\nfile@example.jp,p1\nbad,p1\n")
     await house.renew("seal", "index")
-    with pytest.raises(StillNeeded, match="1 imports"):
+    with pytest.raises(StillNeeded, match="1 files"):
         await house.rotation.retire(house.account, "seal")
     await house.reseal()
     await house.rotation.retire(house.account, "seal")
