@@ -51,15 +51,19 @@ async def scan(
     """
     predicates = [(number, predicate(rule)) for number, rule in asked]
     wanted = traces(AnyOf(tuple(rule for _, rule in asked)))
+    ring = await rings.ring(account_id)
+    opener = ring.opener()
     found: list[tuple[UUID, int]] = []
     first = True
 
     async def take(block: bytes) -> None:
-        nonlocal first
+        nonlocal ring, opener, first
         rows = list(_rows(bytes(block), _SIGNATURE_BYTES if first else 0))
         first = False
-        ring = await ring_for(rings, account_id, {version for _, version, _, _ in rows})
-        found.extend(_met(rows, ring.opener(), wanted, predicates))
+        newest = await ring_for(rings, account_id, {version for _, version, _, _ in rows})
+        if newest is not ring:
+            ring, opener = newest, newest.opener()
+        found.extend(_met(rows, opener, wanted, predicates))
 
     await connection.copy_from_query(SQL["members"], account_id, after, end, may, output=take, format="binary")
     return found
