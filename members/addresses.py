@@ -18,9 +18,8 @@ MAX_BYTES = 254
 MAX_LOCAL_BYTES = 64
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
-_PLAIN = re.compile(
-    rf"({_ATEXT}+(?:\.{_ATEXT}+)*)@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?\.)+[A-Za-z]{{2,63}})", re.ASCII
-)
+_PLAIN_LOCAL = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*", re.ASCII)
+_PLAIN_DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}", re.ASCII)
 _CARRIER_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _CARRIERS = frozenset(
@@ -75,14 +74,13 @@ def parse(text: str) -> Address:
 
 def parse_plain(text: str) -> Address | None:
     """Judge by the fast path: a dot-atom address in ASCII, or None where more must be known."""
-    match = _PLAIN.fullmatch(text)
-    if match is None or len(text) > MAX_BYTES:
+    if len(text) > MAX_BYTES:
         return None
-    local, domain = match.groups()
+    local, _, domain = text.partition("@")
     host = _plain_domain(domain)
-    if host is None or len(local) > MAX_LOCAL_BYTES:
+    if host is None or len(local) > MAX_LOCAL_BYTES or not _PLAIN_LOCAL.fullmatch(local):
         return None
-    mailbox = f"{local}@{host}"
+    mailbox = text if host == domain else f"{local}@{host}"
     return Address(mailbox, index_key(mailbox), host)
 
 
@@ -94,6 +92,8 @@ def index_key(mailbox: str) -> bytes:
 @lru_cache(maxsize=65_536)
 def _plain_domain(domain: str) -> str | None:
     # Domains are few: what email-validator knows of names that never receive mail is asked once for each.
+    if not _PLAIN_DOMAIN.fullmatch(domain):
+        return None
     try:
         host = validate_email(f"a@{domain}", check_deliverability=False).ascii_domain
     except EmailNotValidError:

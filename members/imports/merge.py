@@ -34,8 +34,8 @@ from members.vault import UNREADABLE
 
 SQL = sql.load(__package__ or "", "merge.sql")
 
-_SLICE = 64
-"""Rows between two turns of the event loop: about a millisecond."""
+_SLICE = 128
+"""Rows between two turns of the event loop: some milliseconds."""
 
 
 class Changed(NamedTuple):

@@ -42,7 +42,7 @@ BATCH = 4000
 """Rows a batch: a few megabytes in memory, a fraction of a second between two commits."""
 BOUNDS = Bounds(size=20_000_000_000, ratio=200)
 
-_SLICE = 64
+_SLICE = 128
 
 
 async def run_import(
