@@ -157,6 +157,7 @@ class AudienceSource:
         async with self._pool.acquire() as connection:
             await prepare(connection)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
+                await connection.execute(SQL["planned_as_asked"])
                 yield connection
 
     async def _plan(self, connection: Lent, account_id: UUID, audience: Audience) -> Plan:
