@@ -12,12 +12,14 @@ from core.errors import ConfigurationError, TodokuError
 from deploy.commands.accounts import accounts
 from deploy.commands.api import api
 from deploy.commands.api_keys import api_keys
+from deploy.commands.backup import backup
 from deploy.commands.demo import demo
 from deploy.commands.inspect import inspect
 from deploy.commands.keys import keys
 from deploy.commands.mailbox import mailbox
 from deploy.commands.migrate import migrate
 from deploy.commands.queue import queue
+from deploy.commands.restore import restore
 from deploy.commands.route import route
 from deploy.commands.scheduler import scheduler
 from deploy.commands.steal import steal
@@ -53,6 +55,8 @@ app.command("suspend", rich_help_panel=OPERATION)(suspend)
 app.command("resume", rich_help_panel=OPERATION)(resume)
 app.command("migrate", rich_help_panel=TASKS)(migrate)
 app.command("verify", rich_help_panel=TASKS)(verify)
+app.command("backup", rich_help_panel=TASKS)(backup)
+app.command("restore", rich_help_panel=TASKS)(restore)
 app.command("steal", rich_help_panel=TASKS)(steal)
 app.add_typer(accounts, name="accounts", rich_help_panel=TASKS)
 app.add_typer(api_keys, name="api-keys", rich_help_panel=TASKS)

@@ -1,9 +1,11 @@
-"""`todoku verify --members` as an operator runs it."""
+"""`todoku verify --members`, `backup` and `restore` as an operator runs them."""
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
+from subprocess import CompletedProcess
 from uuid import UUID
 
 import asyncpg
@@ -17,6 +19,9 @@ from members.kek import Kek
 from members.keyring import KeyRings
 from members.members import MemberStore
 from tests.support.command_line import todoku
+from tests.support.postgres import Server, fresh_databases
+
+Run = Callable[..., CompletedProcess[str]]
 
 
 def settings(dsns: Dsns, directory: Path) -> dict[str, object]:
@@ -30,6 +35,12 @@ async def member(vault: asyncpg.Pool, new_id: IdSource, tmp_path: Path) -> tuple
     await open_account(vault, kek, account_id, new_id)
     store = MemberStore(vault, KeyRings(vault, kek), new_id)
     return account_id, (await store.create(account_id, "taro@example.jp")).member_id
+
+
+@pytest.fixture
+async def empty(postgres_server: Server) -> AsyncIterator[Dsns]:
+    async with fresh_databases(postgres_server, empty=True) as made:
+        yield made
 
 
 async def test_verify_members_ends_with_0_where_all_open_and_with_1_naming_who_does_not(
@@ -47,3 +58,30 @@ async def test_verify_members_ends_with_0_where_all_open_and_with_1_naming_who_d
     assert summary == {"ok": False, "members": 1, "faults": {"profile_unreadable": 1}}
     both = await asyncio.to_thread(todoku, "verify", "run_1", "--members", **run)
     assert both.returncode == 2
+
+
+async def test_a_backup_is_restored_by_the_two_commands_alone(
+    dsns: Dsns, empty: Dsns, member: tuple[UUID, UUID], tmp_path: Path
+) -> None:
+    made = await asyncio.to_thread(
+        todoku, "backup", str(tmp_path / "a"), "--keys-dir", str(tmp_path / "b"), "--keep-keys", "0.5",
+        **settings(dsns, tmp_path),
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    databases, keys = (line.partition(": ")[2] for line in made.stdout.splitlines())
+    done = await asyncio.to_thread(todoku, "restore", databases, keys, **settings(empty, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "0 runs are paused" in done.stdout
+    again = await asyncio.to_thread(todoku, "verify", "--members", **settings(empty, tmp_path))
+    assert (again.returncode, again.stdout) == (0, "1 members: all open in place\n")
+    once_more = await asyncio.to_thread(todoku, "restore", databases, keys, **settings(empty, tmp_path))
+    assert once_more.returncode == 2
+    assert "empty" in once_more.stderr
+
+
+@pytest.mark.parametrize("keys_dir", [".", "keys", ".."])
+def test_keys_are_not_backed_up_beside_what_they_open(tmp_path: Path, keys_dir: str) -> None:
+    place = tmp_path / "backups" / keys_dir
+    done = todoku("backup", str(tmp_path / "backups"), "--keys-dir", str(place), data_dir=tmp_path)
+    assert done.returncode == 2
+    assert "apart" in done.stderr
