@@ -7,6 +7,7 @@ What can't be judged: who is in which group, and `status`, for they are not seal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -54,13 +55,19 @@ class Stored:
     index: Sequence[tuple[int, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """What an account's members are judged by: its opened keys, its attributes, and the keys of removed ones."""
 
     ring: Ring
     definitions: Definitions
     removed: Collection[str] = ()
+
+    @cached_property
+    def indexed_by(self) -> Sequence[Ring]:
+        """The ring once for each index version that is open, as if it were the primary one; the real one first."""
+        versions = sorted(self.ring.values, key=lambda version: version != self.ring.primary_index)
+        return [replace(self.ring, primary_index=version) for version in versions]
 
 
 def faults_of(stored: Stored, rules: Rules) -> list[Fault]:
@@ -125,11 +132,8 @@ def _facets_agree(stored: Stored, profile: Profile, rules: Rules) -> bool:
         if attribute.resealing is not None and stored.generation < attribute.resealing
     }
     standing = _judged(stored.facets, unjudged)
-    for version in rules.ring.values:
-        made = make_facets(profile.values, rules.definitions, replace(rules.ring, primary_index=version))
-        if standing == _judged(made, unjudged):
-            return True
-    return False
+    made = (make_facets(profile.values, rules.definitions, ring) for ring in rules.indexed_by)
+    return any(standing == _judged(facets, unjudged) for facets in made)
 
 
 def _judged(facets: Mapping[str, Any], unjudged: Collection[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Whether a vault of millions is as quick as a small one: `make bench ARGS=members`, sizes by BENCH_MEMBERS.
+"""Whether a vault of millions is as quick as a small one: `make bench ARGS=members`, sizes by BENCH_SIZES.
 
 Each size has databases of its own. A made-up file is imported as the jobs worker does it, block by block so that it is
 never whole in memory; then what people and campaigns ask of the vault is measured. A knee would show as a rate that
@@ -32,16 +32,19 @@ from members.imports.file import MAX_BLOCK
 from members.kek import Kek
 from members.keyring import KeyRings
 from members.members import MemberStore
+from members.previews import PreviewStore
 from members.verification import verify_members
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
+from tracking.engagement import MemberEngagement
 
-SIZES = tuple(int(size) for size in os.environ.get("BENCH_MEMBERS", "100000,1000000").split(","))
+SIZES = tuple(int(size) for size in os.environ.get("BENCH_SIZES", "100000,1000000").split(","))
 SLICE = 100_000
 READS = 2_000
 PREVIEWS = 5
 CITIES = ("tokyo", "osaka", "nagoya", "sapporo", "fukuoka")
 RULE = {"all": [{"attribute": "city", "equals": "tokyo"}, {"attribute": "plan", "equals": "gold"}]}
+SEALED = {"attribute": "name", "contains": "太郎77"}
 _RSS = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -79,6 +82,7 @@ class _House:
 
     async def measure(self) -> list[Figure]:
         pool = await open_pool(self.dsns.members, name="bench members", max_size=6)
+        main = await open_pool(self.dsns.main, name="bench members", max_size=2)
         owner = await open_pool(self.dsns.members_owner, name="bench members", max_size=1)
         try:
             rings = KeyRings(pool, Kek(bytes(32)))
@@ -86,12 +90,12 @@ class _House:
             await self._define(AttributeStore(pool, self.new_id))
             await self._import(pool, rings)
             await owner.execute("VACUUM ANALYZE")
-            await self._audience(pool, rings)
+            await self._audience(pool, main, rings)
             await self._read(MemberStore(pool, rings, self.new_id), await self._some_members(pool))
             await self._verify(pool, rings)
         finally:
-            await close_pool(pool)
-            await close_pool(owner)
+            for opened in (pool, main, owner):
+                await close_pool(opened)
         return self.figures
 
     async def _define(self, attributes: AttributeStore) -> None:
@@ -116,21 +120,25 @@ class _House:
         self.add("import", self.size / seconds, "rows/s", "one file of 5 columns, one process beside Postgres")
         self.add("import_memory", max(memory) / 1e6, "MB", "most resident memory of that process")
 
-    async def _audience(self, pool: asyncpg.Pool, rings: KeyRings) -> None:
-        source = AudienceSource(pool, rings)
-        rule = await source.read(self.account, RULE, "/rule")
-        audience = await source.compile(self.account, [rule])
-        for name, wanted in (("preview_rule", audience), ("preview_all", Audience(None))):
-            count = partial(source.count, self.account, wanted)
-            times = [await _timed(count) for _ in range(PREVIEWS)]
-            self.add(name, sorted(times)[PREVIEWS // 2] * 1e3, "ms", f"counted with reasons, median of {PREVIEWS}")
+    async def _audience(self, pool: asyncpg.Pool, main: asyncpg.Pool, rings: KeyRings) -> None:
+        source = AudienceSource(pool, rings, MemberEngagement(main))
+        previews = PreviewStore(pool, rings, source)
+        everyone = await source.resolve(self.account, {"all": True})
+        for name, wanted in (("rule", await source.of_rule(self.account, RULE)), ("all", everyone)):
+            ask = partial(previews.at_once, self.account, wanted)
+            times = sorted([await _timed(ask) for _ in range(PREVIEWS)])
+            told = f"counted by reason, with samples; median of {PREVIEWS}"
+            self.add(f"preview_{name}", times[PREVIEWS // 2] * 1e3, "ms", told)
+        preview = await previews.begin(self.account, self.new_id(), await source.of_rule(self.account, SEALED))
+        seconds = await _timed(lambda: previews.run(self.account, preview.preview_id, lambda: True))
+        self.add("preview_sealed", self.size / seconds, "members/s", "all of them opened, one process")
         began, rows = time.perf_counter(), 0
-        async for part in _slices(source, self.account, Audience(None)):
+        async for part in _slices(source, self.account, everyone):
             rows += part
         self.add("snapshot", rows / (time.perf_counter() - began), "rows/s", f"all of them, in slices of {SLICE:,}")
         began = time.perf_counter()
-        await anext(_slices(source, self.account, Audience(None), limit=5_000))
-        self.add("snapshot_first_slice", (time.perf_counter() - began) * 1e3, "ms", "5,000 members: sending may begin")
+        await anext(_slices(source, self.account, everyone, limit=5_000))
+        self.add("snapshot_first_slice", (time.perf_counter() - began) * 1e3, "ms", "of the first 5,000: sending may begin")
 
     async def _some_members(self, pool: asyncpg.Pool) -> list[UUID]:
         rows = await pool.fetch(
