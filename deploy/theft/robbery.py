@@ -16,12 +16,13 @@ from core.database import close_pool, open_pool
 from deploy.demo.stage import Stage, make_directory, staged
 from deploy.dsns import Dsns
 from deploy.installation import log_directory
+from deploy.kek import open_kek
 from deploy.postgres import EmbeddedPostgres, client, create_databases
 from deploy.theft.story import play
 from deploy.theft.swap import Swap, swap_rows
 from deploy.theft.tap import tapped
 from deploy.theft.victims import Victim, make_victims
-from members.kek import Kek
+from members.kek import KekProvider
 
 VICTIMS = 24
 
@@ -48,7 +49,7 @@ async def robbed(clock: Clock) -> AsyncIterator[Loot]:
         victims, logs, wire = make_victims(VICTIMS), directory / "logs", directory / "wire"
         async with tapped(dsns, wire) as through, staged(clock, VICTIMS, through) as stage:
             await play(stage, victims, clock)
-            swaps = await _swap(dsns, Kek.load(stage.settings.kek_path))
+            swaps = await _swap(dsns, await open_kek(stage.settings))
             _take_logs(stage, postgres, logs)
         yield Loot(victims, await asyncio.to_thread(_dump, dsns, directory / "dumps"), logs, wire, swaps)
     finally:
@@ -56,7 +57,7 @@ async def robbed(clock: Clock) -> AsyncIterator[Loot]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-async def _swap(dsns: Dsns, kek: Kek) -> list[Swap]:
+async def _swap(dsns: Dsns, kek: KekProvider) -> list[Swap]:
     owner, vault = await open_pool(dsns.members_owner, name="steal"), await open_pool(dsns.members, name="steal")
     try:
         return await swap_rows(owner, vault, kek)

@@ -4,6 +4,7 @@ import asyncio
 from binascii import a2b_base64
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -51,6 +52,7 @@ async def play(stage: Stage, victims: Sequence[Victim], clock: Clock) -> None:
         await _import(api, by_file)
         made = [await api.post("members", _member(one)) for one in by_hand]
         await _ask(api, by_file[3], by_hand[0])
+        await _look_for(api, by_hand[2])
         await _mistype(api, by_hand[0])
         await _send(api, clock)
         await api.post("suppressions", {"email": f"nobody-{by_hand[1].email}"})
@@ -71,7 +73,7 @@ async def _import(api: Api, victims: Sequence[Victim]) -> None:
     bad = f"{victims[0].email.partition('@')[0]}@,{victims[0].name},{victims[0].phone},,\r\n"
     content = (sheet + bad + sheet.splitlines(keepends=True)[1]).encode("cp932")
     found = await api.upload("imports", "members.csv", content, {"consent_source": "form"})
-    found = await _once(lambda: api.get(f"imports/{found['id']}"), {"finished", "failed"})
+    found = await _once(partial(api.get, f"imports/{found['id']}"), {"finished", "failed"})
     if (found["state"], found["created"], found["rejected"]) != ("finished", len(victims), 2):
         raise StoryStuck("The import did not come to what the file says")
     await api.get_text(f"imports/{found['id']}/rejects")
@@ -84,6 +86,22 @@ async def _ask(api: Api, one: Victim, other: Victim) -> None:
         raise StoryStuck("The search did not find a member who is there")
     await _refused(api.get(f"members/{other.email}"))
     await _refused(api.get("members", cursor=other.email))
+
+
+async def _look_for(api: Api, victim: Victim) -> None:
+    """Store rules, and ask for what they find, that name values which are not open; search by a part of a name."""
+    rules = (
+        {"attribute": "plan", "equals": victim.plan},
+        {"any": [{"attribute": "note", "contains": victim.note}, {"attribute": "name", "starts_with": victim.name}]},
+    )
+    for number, rule in enumerate(rules):
+        segment = await api.post("segments", {"name": f"segment {number}", "rule": rule})
+        shown = await api.post(f"segments/{segment['id']}/preview", {})
+        if "state" in shown:
+            await _once(partial(api.get, f"segments/previews/{shown['id']}"), {"finished", "failed"})
+    found = await api.post("members/search", {"part": victim.name})
+    if not found["items"]:
+        raise StoryStuck("The search by a part did not find a member who is there")
 
 
 async def _mistype(api: Api, victim: Victim) -> None:
@@ -100,7 +118,7 @@ async def _send(api: Api, clock: Clock) -> None:
     draft = {"name": "news", "sender": sender, "template": template["id"], "audience": {"all": True}}
     campaign = await api.post("campaigns", draft)
     run = await marketer.schedule(api, campaign["id"], clock.now() + _AHEAD)
-    await _once(lambda: api.get(f"runs/{run}"), {"finished"})
+    await _once(partial(api.get, f"runs/{run}"), {"finished"})
     report = await api.get(f"reports/campaigns/{campaign['id']}")
     if not report["total"]["accepted"] or report["total"]["failed"] != 2:  # noqa: PLR2004 - two of FATES
         raise StoryStuck("The campaign did not come to what the mailbox does with it")

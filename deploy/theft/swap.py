@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from core import sql
-from members.kek import Kek
+from members.kek import KekProvider
 from members.keyring import KeyRings
 from members.vault import Vault
 
@@ -31,7 +31,7 @@ class Swap(NamedTuple):
     opened: int
 
 
-async def swap_rows(owner: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek) -> list[Swap]:
+async def swap_rows(owner: asyncpg.Pool, vault: asyncpg.Pool, kek: KekProvider) -> list[Swap]:
     """Try every swap between two members; empty if there are no two in any account."""
     row = await owner.fetchrow(SQL["two"])
     if row is None:

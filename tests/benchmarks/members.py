@@ -138,7 +138,8 @@ class _House:
         self.add("snapshot", rows / (time.perf_counter() - began), "rows/s", f"all of them, in slices of {SLICE:,}")
         began = time.perf_counter()
         await anext(_slices(source, self.account, everyone, limit=5_000))
-        self.add("snapshot_first_slice", (time.perf_counter() - began) * 1e3, "ms", "of the first 5,000: sending may begin")
+        milliseconds = (time.perf_counter() - began) * 1e3
+        self.add("snapshot_first_slice", milliseconds, "ms", "the first 5,000: sending may begin")
 
     async def _some_members(self, pool: asyncpg.Pool) -> list[UUID]:
         rows = await pool.fetch(
