@@ -41,13 +41,14 @@ def files(paths: Iterable[Path]) -> list[Path]:
 
 
 def pieces(path: Path) -> Iterator[Piece]:
-    """Give out a file's content."""
+    """Give out a file's content; its place is named by the file and the directory that it stands in."""
+    name = f"{path.parent.name}/{path.name}"
     with opened(path) as (file, is_dump):
         if is_dump:
-            yield from _of_dump(path.name, file)
+            yield from _of_dump(name, file)
         else:
             while content := file.read(PIECE):
-                yield Piece(path.name, content, ends_apart=False)
+                yield Piece(name, content, ends_apart=False)
 
 
 def dumped_rows(paths: Iterable[Path]) -> Iterator[tables.Row]:
