@@ -53,6 +53,7 @@ async def play(stage: Stage, victims: Sequence[Victim], clock: Clock) -> None:
         made = [await api.post("members", _member(one)) for one in by_hand]
         await _ask(api, by_file[3], by_hand[0])
         await _look_for(api, by_hand[2])
+        await _export(api, by_hand[2])
         await _mistype(api, by_hand[0])
         await _send(api, clock)
         await api.post("suppressions", {"email": f"nobody-{by_hand[1].email}"})
@@ -102,6 +103,14 @@ async def _look_for(api: Api, victim: Victim) -> None:
     found = await api.post("members/search", {"part": victim.name})
     if not found["items"]:
         raise StoryStuck("The search by a part did not find a member who is there")
+
+
+async def _export(api: Api, victim: Victim) -> None:
+    """Have everybody written into a file, and fetch it."""
+    made = await api.post("exports", {"format": "csv"})
+    await _once(partial(api.get, f"exports/{made['id']}"), {"finished", "failed"})
+    if victim.note not in await api.get_text(f"exports/{made['id']}/file"):
+        raise StoryStuck("A member is not in the export")
 
 
 async def _mistype(api: Api, victim: Victim) -> None:
