@@ -59,15 +59,12 @@ async def _from_database(dsn: str, main: asyncpg.Connection, members: asyncpg.Co
     except (OSError, ValueError, asyncpg.PostgresError) as error:
         raise ConfigurationError(f"What to replay can't be reached ({type(error).__name__})") from None
     try:
-        knows: Mapping[str, bool] = dict((await source.fetch(SQL["knows"]))[0])
-        counts = {}
-        for what, target, statement in (
-            ("erasures", members, "erase"),
-            ("stops", main, "stop"),
-            ("suppressions", members, "suppress"),
-        ):
-            counts[what] = await _copied(source, what, target, statement) if knows[what] else 0
-        return Replayed(**counts)
+        if await source.fetchval(SQL["is_main"]):
+            return Replayed(stops=await _copied(source, "stops", main, "stop"))
+        erasures = await _copied(source, "erasures", members, "erase")
+        suppressions = await _copied(source, "suppressions", members, "suppress")
+        suppressions += await _copied(source, "global_suppressions", members, "suppress_globally")
+        return Replayed(erasures=erasures, suppressions=suppressions)
     finally:
         await source.close(timeout=5)
 

@@ -1,7 +1,6 @@
--- name: knows
--- Which of these a database has that is to be read from: the main one knows stops, the members' the others.
-SELECT to_regclass('public.stop') IS NOT NULL AS stops, to_regclass('public.erased') IS NOT NULL AS erasures,
-       to_regclass('public.suppression') IS NOT NULL AS suppressions;
+-- name: is_main
+-- Which of the two databases it is that is to be read from: the main one knows stops, the members' all else.
+SELECT to_regclass('public.stop') IS NOT NULL;
 
 -- name: erasures
 SELECT account_id, member_id, erased_at FROM erased;
@@ -11,6 +10,9 @@ SELECT account_id, member_id, scope, reason, occurred_at FROM stop WHERE lifted_
 
 -- name: suppressions
 SELECT account_id, hash, scope, reason, occurred_at FROM suppression;
+
+-- name: global_suppressions
+SELECT hash, reason, occurred_at FROM global_suppression;
 
 -- name: erase
 -- As an erasure does it: key, index and row go, the suppression hash stays.
@@ -38,5 +40,12 @@ SELECT count(*) FROM added;
 WITH added AS (
          INSERT INTO suppression (account_id, hash, scope, reason, occurred_at)
          SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::timestamptz[])
+         ON CONFLICT DO NOTHING RETURNING 1)
+SELECT count(*) FROM added;
+
+-- name: suppress_globally
+WITH added AS (
+         INSERT INTO global_suppression (hash, reason, occurred_at)
+         SELECT * FROM unnest($1::bytea[], $2::text[], $3::timestamptz[])
          ON CONFLICT DO NOTHING RETURNING 1)
 SELECT count(*) FROM added;

@@ -142,7 +142,8 @@ def test_what_a_binary_column_of_a_dump_holds_is_searched_too_and_its_table_is_n
         "zip": gzip.compress(DUMP % inner.hex().encode()),
     }.items():
         (tmp_path / name).write_bytes(content)
-        assert {leak.where for leak in search(known, [tmp_path / name]).leaks} == {f"{tmp_path.name}/{name}: public.member"}
+        found = search(known, [tmp_path / name]).leaks
+        assert {leak.where for leak in found} == {f"{tmp_path.name}/{name}: public.member"}
 
 
 def test_escapes_of_a_dump_hide_nothing(tmp_path: Path, known: list[Known]) -> None:
