@@ -28,12 +28,13 @@ from api.senders.endpoints import router as senders
 from api.services import Services
 from api.suppressions.endpoints import router as suppressions
 from api.templates.endpoints import router as templates
+from api.topics.endpoints import router as topics
 from core.database import AWAY
 from core.errors import TodokuError
 
 ROUTERS = (
-    account, attributes, members, bulk, own_export, groups, imports, exports, segments, suppressions, senders,
-    attachments, templates, campaigns, runs, reports, notices, audit,
+    account, attributes, members, bulk, own_export, groups, topics, imports, exports, segments, suppressions,
+    senders, attachments, templates, campaigns, runs, reports, notices, audit,
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "members:erase": "Erase members for good",
         "groups:read": "See groups",
         "groups:write": "Create and remove groups, change who is in them",
+        "topics:read": "See topics",
+        "topics:write": "Create, change and remove topics",
         "imports:read": "Follow imports",
         "imports:write": "Import members from a file",
         "segments:read": "See segments and preview how many they hold",

@@ -26,7 +26,9 @@ from members.members import MemberStore
 from members.previews import PreviewStore
 from members.search import MemberSearch
 from members.segments import SegmentStore
+from members.suppression_lists import SuppressionLists
 from members.suppressions import SuppressionStore
+from members.topics import TopicStore
 from members.vault import Vault
 from scheduler.accounts import AccountStore
 from scheduler.campaigns.store import CampaignStore
@@ -51,6 +53,7 @@ class Services:
     search: MemberSearch
     stops: StopStore
     groups: GroupStore
+    topics: TopicStore
     bulk: BulkStore
     imports: ImportStore
     exports: ExportStore
@@ -59,6 +62,7 @@ class Services:
     segments: SegmentStore
     previews: PreviewStore
     suppressions: SuppressionStore
+    suppression_lists: SuppressionLists
     senders: SenderStore
     attachments: AttachmentStore
     templates: TemplateStore

@@ -140,6 +140,7 @@ class Settings(BaseSettings):
     export_keep: Seconds = 24 * 3600
 
     audit_days: int = Field(1096, ge=90, le=36_500)
+    consent_days: int = Field(1_096, ge=31, le=36_600)
 
     @classmethod
     def settings_customise_sources(

@@ -137,6 +137,14 @@ def _parse_carrier(local: str, domain: str) -> Address | None:
     return Address(mailbox, index_key(mailbox), domain)
 
 
+def parse_domain(text: str) -> str:
+    """Return a domain as addresses have it, in ASCII and lower case; raise BadAddress if no address can be in it."""
+    folded = text.strip().removeprefix("@")
+    if "@" in folded:
+        raise BadAddress("A domain alone, without a local part")
+    return parse(f"a@{folded}").domain
+
+
 def mask(mailbox: str) -> str:
     """Show an address to someone who may not read it: `t***@example.jp`."""
     local, _, domain = mailbox.rpartition("@")

@@ -1,7 +1,7 @@
 """Audiences: which members a campaign goes to, read out of the vault as ids and destination tags alone.
 
-Sendable is who is `active` and not suppressed. Everyone else who meets the rules is counted by reason: `unsubscribed`,
-`unconfirmed`, `bounced`, `complained`, `erased`, `manual`.
+Sendable is who is `active` and not suppressed; the database says it in one place (`app.reach`). Everyone else who meets
+the rules is counted by reason: `unsubscribed`, `pending`, `paused`, `bounced`, `complained`, `erased`, `manual`.
 
 Rules that facets answer are one statement over all members; others are decided range by range
 (members/audience_range.py).
@@ -10,14 +10,14 @@ Rules that facets answer are one statement over all members; others are decided 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from core import sql
+from core import ids, sql
 from members.attributes import load_definitions
 from members.audience_range import AudienceRange, RangeDecider, prepare
 from members.connection import Connection, Lent
@@ -28,6 +28,7 @@ from members.rules.plan import Plan, plan
 from members.rules.reading import Vocabulary, campaigns_in, read_rule
 from members.rules.tree import Rule
 from members.rules.writing import write_rule
+from members.topics import KIND as TOPIC
 from members.wanted import check_wanted, read_wanted
 
 SQL = sql.load(__package__ or "", "audience.sql")
@@ -38,10 +39,12 @@ class Audience:
     """An audience of one account as it was resolved at a moment: whatever its segments become, it stays what it is.
 
     `rule` is JSON that names no segment, with the values of attributes hidden that are not open; None: all members.
+    `topic`: what is written about, so that who is suppressed for it is left out.
     """
 
     rule: Mapping[str, Any] | None
     at: datetime
+    topic: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,9 @@ class AudienceSource:
         """Read what a campaign asks for (members/wanted.py) as of now; raise InvalidInput with all faults."""
         check_wanted(wanted)
         known = await self.vocabulary(account_id, ())
-        return await self._resolved(account_id, read_wanted(wanted, known), known)
+        audience = await self._resolved(account_id, read_wanted(wanted, known), known)
+        topic = wanted.get("topic")
+        return audience if topic is None else replace(audience, topic=ids.decode(TOPIC, topic))
 
     async def of_rule(self, account_id: UUID, rule: object, pointer: str = "") -> Audience:
         """Read a rule's JSON as of now; raise InvalidInput with faults from `pointer` on."""
@@ -97,9 +102,10 @@ class AudienceSource:
         stored = await source.fetch(SQL["segments"], account_id)
         segments = {row["segment_id"]: show_values(row["rule"], ring) for row in stored}
         groups = {row["group_id"] for row in await source.fetch(SQL["groups"], account_id)}
+        topics = {row["topic_id"] for row in await source.fetch(SQL["topics"], account_id)}
         named = campaigns_in([rule, *segments.values()])
         campaigns = await self._engagement.campaigns(account_id, named) if named else set()
-        return Vocabulary(definitions, groups, frozenset(), campaigns, segments)
+        return Vocabulary(definitions, groups, topics, campaigns, segments)
 
     async def upper(self, account_id: UUID) -> UUID | None:
         """Return the newest member's id, where a snapshot ends; None if the account has no members."""
@@ -118,16 +124,18 @@ class AudienceSource:
         async with self._reading() as connection:
             planned = await self._plan(connection, account_id, audience)
             if planned.sets:
-                found = await self._ranges.decide(connection, account_id, planned, after, upper, limit)
+                found = await self._ranges.decide(connection, account_id, audience.topic, planned, after, upper, limit)
                 count = count_of(await found.totals())
                 await found.copy(sink)
                 return SliceEnd(count.sendable, found.end if found.end < upper else None, count.left_out)
-            rows = await connection.fetch(SQL["slice_end"], account_id, planned.path, after, upper, limit)
+            rows = await connection.fetch(
+                SQL["slice_end"], account_id, planned.path, after, upper, limit, audience.topic
+            )
             count = count_of({row["reason"]: row["total"] for row in rows})
             last: UUID | None = rows[0]["last"] if rows else None
             end = upper if last is None else last
             await connection.copy_from_query(
-                SQL["slice"], account_id, planned.path, after, end, output=sink, format="binary"
+                SQL["slice"], account_id, planned.path, after, end, audience.topic, output=sink, format="binary"
             )
         return SliceEnd(count.sendable, last if count.matching == limit and last != upper else None, count.left_out)
 
@@ -138,7 +146,7 @@ class AudienceSource:
         """Decide the next `limit` members after `after` and up to `upper`, to be read within the block."""
         async with self._reading() as connection:
             planned = await self._plan(connection, account_id, audience)
-            yield await self._ranges.decide(connection, account_id, planned, after, upper, limit)
+            yield await self._ranges.decide(connection, account_id, audience.topic, planned, after, upper, limit)
 
     async def at_once(self, account_id: UUID, audience: Audience, samples: int) -> tuple[Count, list[UUID]] | None:
         """Count an audience and name the first who can be sent to, as a snapshot now would, if facets tell all."""
@@ -147,8 +155,8 @@ class AudienceSource:
             if planned.sets:
                 return None
             await connection.execute(SQL["in_parallel"])
-            rows = await connection.fetch(SQL["count"], account_id, planned.path)
-            first = await connection.fetch(SQL["samples"], account_id, planned.path, samples)
+            rows = await connection.fetch(SQL["count"], account_id, planned.path, audience.topic)
+            first = await connection.fetch(SQL["samples"], account_id, planned.path, samples, audience.topic)
         return count_of({row["reason"]: row["total"] for row in rows}), [row["member_id"] for row in first]
 
     @asynccontextmanager

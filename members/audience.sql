@@ -3,46 +3,38 @@ SELECT member_id FROM member WHERE account_id = $1 ORDER BY member_id DESC LIMIT
 
 -- name: slice_end
 -- The slice's last member is found first, by the same walk over the primary key that the COPY makes next, and what is
--- left out is counted by reason. Suppression goes before status: it says more.
+-- left out is counted by reason. $6: the topic that is written about, or null.
 WITH slice AS MATERIALIZED (
-    SELECT m.member_id, m.status, m.suppression_hash
-    FROM member m
-    WHERE m.account_id = $1 AND ($3::uuid IS NULL OR m.member_id > $3) AND ($4::uuid IS NULL OR m.member_id <= $4)
+    SELECT m.member_id, m.reason
+    FROM app.reach($1, $6) m
+    WHERE ($3::uuid IS NULL OR m.member_id > $3) AND ($4::uuid IS NULL OR m.member_id <= $4)
       AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
     ORDER BY m.member_id
     LIMIT $5
 )
-SELECT coalesce(s.reason, CASE WHEN m.status <> 'active' THEN m.status END) AS reason, count(*) AS total,
-       (SELECT member_id FROM slice ORDER BY member_id DESC LIMIT 1) AS last
+SELECT m.reason, count(*) AS total, (SELECT member_id FROM slice ORDER BY member_id DESC LIMIT 1) AS last
 FROM slice m
-LEFT JOIN suppression s ON s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all'
 GROUP BY 1;
 
 -- name: slice
 SELECT m.member_id, m.tag
-FROM member m
-WHERE m.account_id = $1 AND ($3::uuid IS NULL OR m.member_id > $3) AND m.member_id <= $4
+FROM app.reach($1, $5) m
+WHERE ($3::uuid IS NULL OR m.member_id > $3) AND m.member_id <= $4
   AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
-  AND m.status = 'active'
-  AND NOT EXISTS (SELECT FROM suppression s
-                  WHERE s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all')
+  AND m.reason IS NULL
 ORDER BY m.member_id;
 
 -- name: count
 -- No order and no common table expression, so that Postgres may use all of its cores.
-SELECT coalesce(s.reason, CASE WHEN m.status <> 'active' THEN m.status END) AS reason, count(*) AS total
-FROM member m
-LEFT JOIN suppression s ON s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all'
-WHERE m.account_id = $1 AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
+SELECT m.reason, count(*) AS total
+FROM app.reach($1, $3) m
+WHERE $2::text IS NULL OR m.facets @@ $2::text::jsonpath
 GROUP BY 1;
 
 -- name: samples
 SELECT m.member_id
-FROM member m
-WHERE m.account_id = $1 AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
-  AND m.status = 'active'
-  AND NOT EXISTS (SELECT FROM suppression s
-                  WHERE s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all')
+FROM app.reach($1, $4) m
+WHERE ($2::text IS NULL OR m.facets @@ $2::text::jsonpath) AND m.reason IS NULL
 ORDER BY m.member_id
 LIMIT $3;
 
@@ -59,6 +51,9 @@ SELECT set_config('max_parallel_workers_per_gather', '2', true);
 -- For this transaction: asked for no equality, the GIN index gives out every member, which the planner does not see
 -- (a range over a million took twice as long with it). A range of members is walked by the primary key.
 SELECT set_config('enable_bitmapscan', 'off', true);
+
+-- name: topics
+SELECT topic_id FROM topic WHERE account_id = $1;
 
 -- name: segments
 -- All of an account's: a few, and one may name another.

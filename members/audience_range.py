@@ -65,16 +65,24 @@ class RangeDecider:
         self._engagement = engagement
 
     async def decide(
-        self, connection: Lent, account_id: UUID, plan: Plan, after: UUID | None, upper: UUID, limit: int
+        self,
+        connection: Lent,
+        account_id: UUID,
+        topic: UUID | None,
+        plan: Plan,
+        after: UUID | None,
+        upper: UUID,
+        limit: int,
     ) -> AudienceRange:
         """Decide the next `limit` members after `after` and up to `upper`, whether they meet the plan or not.
 
+        `topic`: what is written about, so that who is suppressed for it can't be sent to.
         `connection` was prepared and is in a transaction that sees one snapshot.
         """
         end = await connection.fetchval(SQL["range_end"], account_id, after, upper, limit - 1)
         span = _Span(account_id, after, end or upper)
         await self._make_sets(connection, plan, span)
-        await connection.execute(SQL["meet"], *span, plan.path, plan.may)
+        await connection.execute(SQL["meet"], *span, plan.path, plan.may, topic)
         return AudienceRange(connection, span.end)
 
     async def _make_sets(self, connection: Lent, plan: Plan, span: _Span) -> None:

@@ -13,9 +13,11 @@ WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2) AND member_id <= 
 ORDER BY member_id OFFSET $4 LIMIT 1;
 
 -- name: statuses
+-- As they count now: a pause that is over is none.
 INSERT INTO audience_set (member_id, number)
 SELECT member_id, $4 FROM member
-WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2) AND member_id <= $3 AND status = ANY ($5::text[]);
+WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2) AND member_id <= $3
+  AND CASE WHEN paused_until <= (SELECT app.now()) THEN 'active' ELSE status END = ANY ($5::text[]);
 
 -- name: consents
 -- $5 kind, $6 scope, $7 source, $8 after, $9 before; null: any.
@@ -27,14 +29,13 @@ WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2) AND member_id <= 
 
 -- name: meet
 -- $4 the rule over facets and sets, $5 what of it facets alone can tell: it spares the members that it rules out the
--- rest. Suppression goes before status: it says more.
+-- rest. $6: the topic that is written about, or null.
 INSERT INTO audience_met (member_id, tag, reason)
-SELECT m.member_id, m.tag, coalesce(s.reason, CASE WHEN m.status <> 'active' THEN m.status END)
-FROM member m
+SELECT m.member_id, m.tag, m.reason
+FROM app.reach($1, $6) m
 LEFT JOIN (SELECT member_id, jsonb_build_object('sets', jsonb_agg(number)) AS vars
            FROM audience_set GROUP BY member_id) x USING (member_id)
-LEFT JOIN suppression s ON s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all'
-WHERE m.account_id = $1 AND ($2::uuid IS NULL OR m.member_id > $2) AND m.member_id <= $3
+WHERE ($2::uuid IS NULL OR m.member_id > $2) AND m.member_id <= $3
   AND ($5::text IS NULL OR m.facets @@ $5::text::jsonpath)
   AND jsonb_path_match(m.facets, $4::text::jsonpath, coalesce(x.vars, '{"sets": []}'), true);
 

@@ -17,6 +17,7 @@ from core.ids import IdSource
 from members.addresses import Address, parse
 from members.attribute import Definitions
 from members.attributes import load_definitions
+from members.consents import ledger
 from members.errors import BadAddress
 from members.fence import unless_overtaken
 from members.groups import check_groups
@@ -28,7 +29,6 @@ from members.keyring import KeyRings
 from members.member import Consent
 from members.profile import Value
 from members.values import check_values, is_nothing
-from members.writing import checked_consent
 
 MAX_MEMBERS = 1000
 _MAX_RACES = 20
@@ -110,6 +110,7 @@ class BulkStore:
             try:
                 async with self._pool.acquire() as connection, connection.transaction():
                     await merge.write(connection, decision)
+                    await merge.record(connection, decision)
             except RACES:
                 continue
             return standing, decision
@@ -117,7 +118,7 @@ class BulkStore:
 
 
 def _check(items: Sequence[Item], mode: Mode, consent: Consent | None) -> None:
-    checked_consent(consent)
+    ledger.check(consent)
     faults = []
     if not 0 < len(items) <= MAX_MEMBERS:
         faults.append(Fault("/members", "too-many", f"1 to {MAX_MEMBERS} members at once"))

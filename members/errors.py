@@ -31,6 +31,13 @@ class Suppressed(Conflict):
     title = "The address is suppressed"
 
 
+class StatusForbids(Conflict):
+    """The member's status does not allow this: who left or bounced can't be paused."""
+
+    code = "status-forbids"
+    title = "The member's status does not allow this"
+
+
 class AttributeInUse(Conflict):
     """Members hold values of the attribute, or a segment filters by it: this change would break them."""
 
@@ -43,6 +50,13 @@ class GroupInUse(Conflict):
 
     code = "group-in-use"
     title = "The group is in use"
+
+
+class TopicInUse(Conflict):
+    """A segment filters by the topic."""
+
+    code = "topic-in-use"
+    title = "The topic is in use"
 
 
 class Overtaken(Unavailable):

@@ -1,6 +1,6 @@
 """Facets: the part of a member that SQL may filter by.
 
-    {"open": {"city": "tokyo"}, "match": {"plan": "1.Qm9n…"}, "groups": ["0190…"]}
+    {"open": {"city": "tokyo"}, "match": {"plan": "1.Qm9n…"}, "groups": ["0190…"], "topics": ["0191…"]}
 
 Values stand under their attribute's key. Open attributes stand in plain. A matchable one is a keyed index of its value
 (version and 128 bits of HMAC-SHA256): equal values of one attribute meet, and nothing else can be told of them. A
@@ -24,9 +24,13 @@ _TOKEN_BYTES = 16
 
 
 def make_facets(
-    values: Mapping[str, Value], definitions: Definitions, ring: Ring, groups: Collection[UUID] = ()
+    values: Mapping[str, Value],
+    definitions: Definitions,
+    ring: Ring,
+    groups: Collection[UUID] = (),
+    topics: Collection[UUID] = (),
 ) -> dict[str, Any]:
-    """Return the facets of a member with these values (by key) in these groups (each once), empty parts left out."""
+    """Return the facets of a member with these values (by key), groups and topics (each once), empty parts left out."""
     plain: dict[str, Value] = {}
     matches: dict[str, str | list[str]] = {}
     for key, value in values.items():
@@ -46,6 +50,8 @@ def make_facets(
         facets[MATCH] = matches
     if groups:
         facets[GROUPS] = sorted(str(group) for group in groups)
+    if topics:
+        facets[TOPICS] = sorted(str(topic) for topic in topics)
     return facets
 
 
@@ -69,3 +75,8 @@ def _token(keyed: KeyedHash, attribute_id: UUID, value: Value) -> str:
 def groups_of(facets: Mapping[str, Any]) -> tuple[UUID, ...]:
     """Return the groups that stand in a member's facets."""
     return tuple(UUID(group) for group in facets.get(GROUPS, ()))
+
+
+def topics_of(facets: Mapping[str, Any]) -> tuple[UUID, ...]:
+    """Return the topics that stand in a member's facets."""
+    return tuple(UUID(topic) for topic in facets.get(TOPICS, ()))

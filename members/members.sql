@@ -9,13 +9,13 @@ INSERT INTO keys.member_key (account_id, member_id, ring_version, wrapped) VALUE
 DELETE FROM address_index WHERE account_id = $1 AND member_id = $2;
 
 -- name: get
-SELECT m.*, k.ring_version, k.wrapped
+SELECT m.*, k.ring_version, k.wrapped, app.now() AS now
 FROM member m
 JOIN keys.member_key k USING (account_id, member_id)
 WHERE m.account_id = $1 AND m.member_id = $2;
 
 -- name: many
-SELECT m.*, k.ring_version, k.wrapped
+SELECT m.*, k.ring_version, k.wrapped, app.now() AS now
 FROM member m
 JOIN keys.member_key k USING (account_id, member_id)
 WHERE m.account_id = $1 AND m.member_id = ANY ($2::uuid[])
@@ -23,11 +23,13 @@ ORDER BY m.member_id;
 
 -- name: list
 -- Walks the primary key from the cursor on.
-SELECT m.*, k.ring_version, k.wrapped
-FROM member m
+-- A pause that is over is none: such a member is active.
+SELECT m.*, k.ring_version, k.wrapped, clock.now
+FROM (SELECT app.now() AS now) AS clock
+CROSS JOIN member m
 JOIN keys.member_key k USING (account_id, member_id)
 WHERE m.account_id = $1 AND ($2::uuid IS NULL OR m.member_id > $2)
-  AND ($4::text IS NULL OR m.status = $4)
+  AND ($4::text IS NULL OR CASE WHEN m.paused_until <= clock.now THEN 'active' ELSE m.status END = $4)
   AND ($5::text IS NULL OR m.facets @@ $5::text::jsonpath)
 ORDER BY m.member_id
 LIMIT $3;
@@ -36,15 +38,11 @@ LIMIT $3;
 -- Compare-and-set on the revision: of two writers that read the same row one wins and the other is told. And on the
 -- generation: a member that was re-sealed since has another key, though for its readers nothing changed.
 UPDATE member
-SET sealed = $4, facets = $5, status = $6, tag = $7, suppression_hash = $8,
+SET sealed = $4, facets = $5, status = $6, tag = $7, suppression_hash = $8, paused_until = $10,
     revision = revision + 1, updated_at = app.now()
 WHERE account_id = $1 AND member_id = $2 AND revision = $3 AND generation = $9
 RETURNING revision, updated_at;
 
--- name: consents
-SELECT kind, scope, source, occurred_at FROM consent
-WHERE account_id = $1 AND member_id = $2
-ORDER BY occurred_at, recorded_at;
 
 -- name: erase_member
 -- First the row, as re-sealing takes it first too: two that lock in one order never wait for each other in a circle.
@@ -54,3 +52,6 @@ DELETE FROM member WHERE account_id = $1 AND member_id = $2 RETURNING suppressio
 -- name: erase_key
 -- Without its key no copy of the row says anything.
 DELETE FROM keys.member_key WHERE account_id = $1 AND member_id = $2;
+
+-- name: bury
+INSERT INTO erased (account_id, member_id) VALUES ($1, $2) ON CONFLICT DO NOTHING;

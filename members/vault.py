@@ -78,6 +78,11 @@ def open_row(ring: Ring, row: asyncpg.Record) -> Profile:
     return load(opened)
 
 
+def open_key(ring: Ring, row: asyncpg.Record) -> bytes:
+    """Open the member's own key of a row with member_id, ring_version, wrapped; raise Tampered."""
+    return ring.opener().open_key(row["member_id"].bytes, row["ring_version"], row["wrapped"])
+
+
 async def ring_for(rings: KeyRings, account_id: UUID, versions: set[int]) -> Ring:
     """Return the account's ring, read anew if a version is met that it does not hold yet."""
     ring = await rings.ring(account_id)

@@ -1,9 +1,10 @@
 """A campaign's audience as it is asked for, read into one rule.
 
     {"all": true}   or   {"segments": ["seg_…"], "groups": ["grp_…"]}   with or without
-    "exclude": {"segments": […], "groups": […]}
+    "exclude": {"segments": […], "groups": […]}   and   "topic": "top_…"
 
-Whoever is in any of the named and in none of the excluded.
+Whoever is in any of the named and in none of the excluded; with a topic, whoever of them is in it. A topic alone is
+enough.
 """
 
 from collections.abc import Mapping
@@ -23,11 +24,13 @@ def read_wanted(wanted: Mapping[str, Any], known: Vocabulary) -> Rule | None:
     faults: list[Fault] = []
     included = [] if wanted.get("all") else _rules(wanted, "", known, faults)
     excluded = _rules(wanted.get("exclude") or {}, "/exclude", known, faults)
+    about = _named("topic", wanted["topic"], "/topic", known, faults) if wanted.get("topic") is not None else []
     if faults:
         raise InvalidInput("The audience names what is not there", faults)
-    if not wanted.get("all") and not included:
-        raise InvalidInput("The audience is empty", [Fault("", "empty-audience", "Name segments, groups or all")])
-    parts: list[Rule] = [AnyOf(tuple(included))] if included else []
+    if not wanted.get("all") and not included and not about:
+        fault = Fault("", "empty-audience", "Name segments, groups, a topic or all")
+        raise InvalidInput("The audience is empty", [fault])
+    parts: list[Rule] = [*about, *([AnyOf(tuple(included))] if included else [])]
     if excluded:
         parts.append(Not(AnyOf(tuple(excluded))))
     return All(tuple(parts)) if parts else None
@@ -36,12 +39,14 @@ def read_wanted(wanted: Mapping[str, Any], known: Vocabulary) -> Rule | None:
 def check_wanted(wanted: object) -> None:
     """Raise InvalidInput unless this has an audience's shape."""
     faults = []
-    if not isinstance(wanted, Mapping) or not wanted.keys() <= {"all", "exclude", *_NODES}:
-        faults.append(Fault("", "bad-audience", "An object with all, or segments and groups, and exclude"))
+    if not isinstance(wanted, Mapping) or not wanted.keys() <= {"all", "exclude", "topic", *_NODES}:
+        faults.append(Fault("", "bad-audience", "An object with all, or segments and groups, exclude and topic"))
     else:
         exclude = wanted.get("exclude") or {}
         if not isinstance(wanted.get("all", False), bool):
             faults.append(Fault("/all", "bad-audience", "true or false"))
+        if not isinstance(wanted.get("topic"), str | None):
+            faults.append(Fault("/topic", "bad-audience", "The id of a topic"))
         if not isinstance(exclude, Mapping) or not exclude.keys() <= _NODES.keys():
             faults.append(Fault("/exclude", "bad-audience", "An object with segments and groups"))
             exclude = {}
@@ -62,11 +67,17 @@ def _is_list_of_ids(content: object) -> bool:
 
 
 def _rules(named: Mapping[str, Any], pointer: str, known: Vocabulary, faults: list[Fault]) -> list[Rule]:
-    rules = []
+    rules: list[Rule] = []
     for kind, node in _NODES.items():
         for number, text in enumerate(named.get(kind) or ()):
-            try:
-                rules.append(read_rule({node: text}, known))
-            except InvalidInput as error:
-                faults += [replace(fault, pointer=f"{pointer}/{kind}/{number}") for fault in error.faults]
+            rules += _named(node, text, f"{pointer}/{kind}/{number}", known, faults)
     return rules
+
+
+def _named(node: str, shown: str, pointer: str, known: Vocabulary, faults: list[Fault]) -> list[Rule]:
+    """Read the rule of one id: none, and its faults at `pointer`, where there is no such thing."""
+    try:
+        return [read_rule({node: shown}, known)]
+    except InvalidInput as error:
+        faults += [replace(fault, pointer=pointer) for fault in error.faults]
+        return []

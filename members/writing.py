@@ -1,6 +1,6 @@
-"""What every write of a member does besides, in the same transaction: index, consent, suppression."""
+"""What every write of a member does besides, in the same transaction: index, suppression."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,11 +13,11 @@ from members.errors import Suppressed
 from members.keyring import Ring
 from members.member import Consent
 from members.profile import Value
+from members.scopes import ALL, GLOBAL, topic_scope
 from members.values import check_values, defaults, is_nothing, missing_values
 
 SQL = sql.load(__package__ or "", "writing.sql")
 
-MAX_SOURCE = 200
 STOP_MARGIN = timedelta(seconds=5)
 """A consent lifts an earlier stop only if it is later by more than this: within 5 s the stop wins."""
 
@@ -31,47 +31,41 @@ async def insert_address(connection: Lent, ring: Ring, member_id: UUID, address:
     await connection.execute(SQL["insert_address"], ring.account_id, member_id, versions, digests)
 
 
-async def record_given(connection: Lent, account_id: UUID, member_id: UUID, consent: Consent | None) -> None:
-    """Add a consent to the ledger, if there is one."""
-    if consent is not None:
-        await connection.execute(SQL["consent"], account_id, member_id, "given", consent.source, consent.given_at)
-
-
-async def record_withdrawn(
-    connection: Lent, account_id: UUID, member_id: UUID, source: str, suppression_hash: bytes
+async def suppress(
+    connection: Lent, account_id: UUID, suppression_hash: bytes, reason: str, scopes: Collection[str] = (ALL,)
 ) -> None:
-    """Note in the ledger that consent was taken back, and suppress the address."""
-    await connection.execute(SQL["consent"], account_id, member_id, "withdrawn", source[:MAX_SOURCE], None)
-    await suppress(connection, account_id, suppression_hash, "unsubscribed")
+    """Suppress an address by its hash in some scopes; what is suppressed already stays as it is."""
+    await connection.execute(SQL["suppress"], account_id, suppression_hash, reason, list(scopes))
 
 
-async def suppress(connection: Lent, account_id: UUID, suppression_hash: bytes, reason: str) -> None:
-    """Suppress an address by its hash; what is suppressed already stays as it is."""
-    await connection.execute(SQL["suppress"], account_id, suppression_hash, reason)
+async def lift_or_refuse(
+    connection: Lent,
+    account_id: UUID,
+    suppression_hash: bytes,
+    tag: int,
+    consent: Consent | None,
+    topics: Collection[UUID] = (),
+) -> None:
+    """Raise Suppressed if the address or its domain (`tag`) is, for all mail or for one of the topics to be joined.
+
+    A newer consent lifts what the address's owner did alone (unsubscribed, erased).
+    """
+    scopes = [ALL, *map(topic_scope, topics)]
+    rows = await connection.fetch(
+        SQL["suppressions"], account_id, [suppression_hash, domain_hash(tag)], [*scopes, GLOBAL]
+    )
+    for row in rows:
+        stopped_at: datetime = row["occurred_at"]
+        of_owner = row["hash"] == suppression_hash and row["scope"] != GLOBAL and row["reason"] in _LIFTED_BY_CONSENT
+        if consent is None or not of_owner or consent.given_at <= stopped_at + STOP_MARGIN:
+            raise Suppressed(f"The address is on the suppression list: {row['reason']}")
+    if rows:
+        await connection.execute(SQL["lift_suppressions"], account_id, suppression_hash, scopes)
 
 
-async def lift_or_refuse(connection: Lent, account_id: UUID, suppression_hash: bytes, consent: Consent | None) -> None:
-    """Raise Suppressed if the address is; a newer consent lifts what its owner did alone (unsubscribed, erased)."""
-    row = await connection.fetchrow(SQL["suppression"], account_id, suppression_hash)
-    if row is None:
-        return
-    stopped_at: datetime = row["occurred_at"]
-    if consent is None or row["reason"] not in _LIFTED_BY_CONSENT or consent.given_at <= stopped_at + STOP_MARGIN:
-        raise Suppressed(f"The address is on the suppression list: {row['reason']}")
-    await connection.execute(SQL["lift_suppression"], account_id, suppression_hash)
-
-
-def checked_consent(consent: Consent | None) -> None:
-    """Raise InvalidInput unless a consent says by what and when, in an aware time."""
-    if consent is None:
-        return
-    faults = []
-    if not 0 < len(consent.source) <= MAX_SOURCE:
-        faults.append(Fault("/consent/source", "bad-source", f"1 to {MAX_SOURCE} characters"))
-    if consent.given_at.tzinfo is None:
-        faults.append(Fault("/consent/given_at", "no-offset", "The time needs an offset"))
-    if faults:
-        raise InvalidInput("A consent record needs a source and a time", faults)
+def domain_hash(tag: int) -> bytes:
+    """Return what a domain is suppressed by: its destination tag, 8 bytes where an address has 32."""
+    return tag.to_bytes(8, "big", signed=True)
 
 
 def checked_values(values: Mapping[str, object], definitions: Definitions) -> dict[str, Value]:

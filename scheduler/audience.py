@@ -166,7 +166,10 @@ class _Extent:
         """Read what `payload` wrote; None for a run's first slice."""
         if not payload:
             return None
-        audience = Audience(payload["rule"], datetime.fromisoformat(payload["at"]))
+        topic = payload.get("topic")
+        audience = Audience(
+            payload["rule"], datetime.fromisoformat(payload["at"]), None if topic is None else UUID(topic)
+        )
         return cls(UUID(payload["after"]), UUID(payload["upper"]), audience)
 
     def payload(self) -> Mapping[str, Any]:
@@ -177,6 +180,7 @@ class _Extent:
             "upper": str(self.upper),
             "rule": audience.rule,
             "at": audience.at.isoformat(),
+            "topic": None if audience.topic is None else str(audience.topic),
         }
 
     def beyond(self, last: UUID | None) -> "_Extent | None":

@@ -1,5 +1,7 @@
 """What the sweep does, one function a chore: each is safe to run in any number of schedulers at once."""
 
+from uuid import UUID
+
 import asyncpg
 
 from core import audit, logs, outbox, sql
@@ -15,6 +17,7 @@ log = logs.get()
 
 STOPS_AT_ONCE = 1_000
 BLOCKS_AT_ONCE = 200
+MEMBERS_AT_ONCE = 5_000
 RESTRICTIONS_KEPT = 30 * 86_400.0
 """Seconds since they ended."""
 
@@ -64,6 +67,24 @@ async def sweep_files(vault: asyncpg.Pool) -> int:
     total = 0
     while dropped := await vault.fetchval(SQL["sweep_files"], BLOCKS_AT_ONCE):
         total += dropped
+    return total
+
+
+async def expire_consents(vault: asyncpg.Pool, days: int) -> int:
+    """Forget the content of consents that are kept long enough, of who is not mailed any more; return how many.
+
+    The vault's own function decides which; what is left of each is the hash by which the ledger still verifies.
+    """
+    total = 0
+    account_id = member_id = UUID(int=0)
+    while True:
+        row = await vault.fetchrow(SQL["expire_consents"], days, account_id, member_id, MEMBERS_AT_ONCE)
+        if row is None or row["last_account"] is None:
+            break
+        total += row["expired"]
+        account_id, member_id = row["last_account"], row["last_member"]
+    if total:
+        log.info("consents_expired", records=total)
     return total
 
 

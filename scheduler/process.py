@@ -32,6 +32,7 @@ async def run(
         new_id=IdSource(clock),
         lead=settings.audience_lead,
         audit_days=settings.audit_days,
+        consent_days=settings.consent_days,
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
         fold=partial(tallies.fold, main),
         fold_engagement=partial(engagement.fold, main),

@@ -24,6 +24,7 @@ from scheduler.starts import start_due
 log = logs.get()
 
 HOUR = 3600.0
+DAY = 24 * HOUR
 
 Call = Callable[[], Awaitable[object]]
 
@@ -42,7 +43,7 @@ class Sweep:
 
     `reap` retires dead workers, `fold` folds tallies, `fold_engagement` last opens and clicks, `forget_batches` drops
     old batch ids. `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log
-    is kept.
+    is kept, `consent_days` how long consents of who is not mailed any more are.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Sweep:
         new_id: IdSource,
         lead: float,
         audit_days: int,
+        consent_days: int,
         reap: Call,
         fold: Call,
         fold_engagement: Call,
@@ -76,6 +78,7 @@ class Sweep:
             Step("fold", fold, 1.0),
             Step("fold_engagement", fold_engagement, 1.0),
             Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),
+            Step("expire_consents", lambda: chores.expire_consents(stops, consent_days), DAY),
             Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
             Step("forget", lambda: chores.forget(main, audit_days), HOUR),

@@ -46,6 +46,10 @@ WHERE stop.account_id = c.account_id AND stop.member_id = c.member_id AND stop.s
 -- In the vault, by its narrow function for this: at most so many blocks a step.
 SELECT app.sweep_files($1);
 
+-- name: expire_consents
+-- In the vault, by a function whose rule is fixed; $2, $3: go on after this account and member.
+SELECT expired, last_account, last_member FROM app.expire_consents($1, $2, $3, $4);
+
 -- name: make_partitions
 SELECT app.make_partitions(app.now(), 3);
 

@@ -7,7 +7,19 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from api.problems import FaultShown
-from api.values import Answer, Body, CampaignId, GroupId, Instant, LocalOrInstant, MemberId, Name, RunId, SegmentId
+from api.values import (
+    Answer,
+    Body,
+    CampaignId,
+    GroupId,
+    Instant,
+    LocalOrInstant,
+    MemberId,
+    Name,
+    RunId,
+    SegmentId,
+    TopicId,
+)
 from api.values import SenderId as Sender
 from api.values import TemplateId as Template
 from scheduler.campaigns.check import CampaignCheck
@@ -37,9 +49,13 @@ class Excluded(Body):
 
 
 class Audience(Body):
-    """Who is written to: `all`, or whoever is in one of the segments or groups; less those excluded."""
+    """Who is written to: `all`, or whoever is in one of the segments or groups; less those excluded.
+
+    With a topic only its members are, and who left it is not.
+    """
 
     all: Literal[True] | None = None
+    topic: TopicId | None = None
     segments: Segments = Field(default_factory=list)
     groups: Groups = Field(default_factory=list)
     exclude: Excluded = Field(default_factory=Excluded)

@@ -44,6 +44,7 @@ async def create_member(body: NewMember, response: Response, by: By, services: F
             sent(body, body.attributes),
             consent=_consent(body.consent, services.clock),
             groups=body.groups,
+            topics=body.topics,
         )
     response.headers["Location"] = f"/v1/members/{ids.encode('mem', made.member_id)}"
     revisions.tag(response, made.revision)
@@ -87,7 +88,7 @@ async def get_member(member_id: MemberPath, response: Response, by: By, services
 async def change_member(
     member_id: MemberPath, revision: IfMatch, body: MemberChange, response: Response, by: By, services: From
 ) -> MemberShown:
-    """Change a member, record a consent, or end it. What runs already stops for a member who withdraws."""
+    """Change a member, record a consent or end it, pause or resume. What runs already stops for who withdraws."""
     consent = _consent(body.consent, services.clock)
     with at_fields(body):
         changed = await services.members.change(
@@ -97,13 +98,16 @@ async def change_member(
             address=body.email,
             values=sent(body, body.attributes),
             groups=body.groups,
+            topics=body.topics,
             consent=consent,
             withdrawn_by=body.withdrawn_by,
+            pause_until=body.paused_until,
+            resume="paused_until" in body.model_fields_set and body.paused_until is None,
         )
     if consent is not None:
         await services.stops.lift(by.account_id, member_id, consent.given_at)
     if body.withdrawn_by is not None:
-        await services.stops.stop(by.account_id, member_id, "unsubscribed")
+        await services.stops.stop(by.account_id, [member_id], "unsubscribed")
     revisions.tag(response, changed.revision)
     return shown(changed, await _visible(by, services))
 
@@ -129,7 +133,7 @@ async def erase_member(member_id: MemberPath, by: By, services: From) -> None:
     await services.members.require(by.account_id, member_id)
     await services.audit.record(by.account_id, by.actor, "member.erased", ids.encode("mem", member_id))
     await services.members.erase(by.account_id, member_id)
-    await services.stops.stop(by.account_id, member_id, "erased")
+    await services.stops.stop(by.account_id, [member_id], "erased")
 
 
 async def _visible(by: Caller, services: Services) -> frozenset[str] | None:
@@ -140,4 +144,6 @@ async def _visible(by: Caller, services: Services) -> frozenset[str] | None:
 
 
 def _consent(given: ConsentGiven | None, clock: Clock) -> Consent | None:
-    return None if given is None else Consent(given.source, given.given_at or clock.now())
+    if given is None:
+        return None
+    return Consent(given.source, given.given_at or clock.now(), given.form_version, given.confirmed_at, given.origin)

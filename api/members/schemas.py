@@ -9,15 +9,19 @@ from pydantic.config import JsonDict
 
 from api.members.fields import shown_values
 from api.pagination import Listed, Page
-from api.values import Answer, Body, GroupId, Instant, MemberId
+from api.values import Answer, Body, GroupId, Instant, MemberId, TopicId
 from core import ids
 from members.addresses import mask
-from members.member import ConsentRecord, Member, Status
+from members.consents.ledger import MAX_FORM_VERSION, MAX_SOURCE
+from members.member import ConsentKind, ConsentRecord, Member
+from members.scopes import shown_scope
 from members.search import MAX_HITS, MAX_PART, Found
+from members.status import Status
 from members.values import MAX_TAG, MAX_TAGS
 
 MAX_ADDRESS = 320
 MAX_GROUPS = 200
+MAX_TOPICS = 200
 
 Address = Annotated[str, Field(max_length=MAX_ADDRESS, examples=["taro@example.jp"])]
 Values = Annotated[
@@ -28,25 +32,36 @@ Locale = Annotated[str | None, Field(max_length=35, description="A language tag 
 Zone = Annotated[str | None, Field(max_length=64, description="Of the tz database", examples=["Asia/Tokyo"])]
 Tags = Annotated[list[Annotated[str, Field(max_length=MAX_TAG)]], Field(max_length=MAX_TAGS, examples=[["vip"]])]
 Groups = Annotated[list[GroupId], Field(max_length=MAX_GROUPS)]
+Topics = Annotated[list[TopicId], Field(max_length=MAX_TOPICS, description="Joining one needs a consent")]
 
 _EXAMPLE: JsonDict = {
     "email": "taro@example.jp",
     "locale": "ja",
     "tags": ["vip"],
     "attributes": {"name": "山田太郎"},
-    "consent": {"source": "2026-form", "given_at": "2026-11-01T10:00:00+09:00"},
+    "consent": {
+        "source": "2026-form",
+        "given_at": "2026-11-01T10:00:00+09:00",
+        "form_version": "2026-10",
+        "origin": "192.0.2.7",
+    },
 }
 
 
 class ConsentGiven(Body):
     """By what the member consented, and when; now, if no time is said."""
 
-    source: str = Field(min_length=1, max_length=200)
+    source: str = Field(min_length=1, max_length=MAX_SOURCE)
     given_at: Instant | None = None
+    form_version: str | None = Field(
+        None, min_length=1, max_length=MAX_FORM_VERSION, description="Which text the form showed"
+    )
+    confirmed_at: Instant | None = Field(None, description="When a double opt-in was confirmed")
+    origin: str | None = Field(None, max_length=45, description="The IP address that it came from; kept sealed")
 
 
 class NewMember(Body):
-    """A member: active with a consent, unconfirmed without, and then never mailed."""
+    """A member: active with a consent, pending without, and then never mailed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -56,6 +71,7 @@ class NewMember(Body):
     tags: Tags = Field(default_factory=list)
     attributes: Values = Field(default_factory=dict)
     groups: Groups = Field(default_factory=list)
+    topics: Topics = Field(default_factory=list)
     consent: ConsentGiven | None = None
 
 
@@ -70,8 +86,12 @@ class MemberChange(Body):
     tags: Tags | None = None
     attributes: Values | None = None
     groups: Groups | None = None
+    topics: Topics | None = Field(None, description="Leaving one ends the consent to it")
     consent: ConsentGiven | None = Field(None, description="Makes the member active")
-    withdrawn_by: str | None = Field(None, min_length=1, max_length=200, description="Ends the consent; says by what")
+    withdrawn_by: str | None = Field(
+        None, min_length=1, max_length=MAX_SOURCE, description="Ends the consent; says by what"
+    )
+    paused_until: Instant | None = Field(None, description="No mail until then; null ends a pause")
 
 
 class TagsMoved(Body):
@@ -113,11 +133,13 @@ class MemberShown(Answer):
     id: MemberId
     email: str
     status: Status
+    paused_until: datetime | None
     locale: str | None
     time_zone: str | None
     tags: list[str]
     attributes: dict[str, Any]
     groups: list[GroupId]
+    topics: list[TopicId]
     created_at: datetime
     updated_at: datetime
 
@@ -132,12 +154,21 @@ class SearchShown(Listed[MemberShown]):
 
 
 class ConsentShown(Answer):
-    """One entry of the consent ledger, which is only added to."""
+    """One record of the consent ledger, which is only added to.
 
-    kind: Literal["given", "withdrawn"]
-    scope: str
+    `link` and `hash` are its place in the account's chain, which `todoku verify --consent` proves.
+    """
+
+    kind: ConsentKind
+    scope: str = Field(description="all, or a topic's id")
     source: str
+    form_version: str | None
     occurred_at: datetime
+    recorded_at: datetime
+    confirmed_at: datetime | None
+    origin: str | None = Field(description="The IP address that it came from, where it was recorded")
+    link: int
+    hash: str
 
 
 class ConsentsShown(Answer):
@@ -153,8 +184,10 @@ def shown(member: Member, visible: frozenset[str] | None) -> MemberShown:
         id=member.member_id,
         email=member.address if visible is None else mask(member.address),
         status=member.status,
+        paused_until=member.paused_until,
         **shown_values(member.values, visible),
         groups=list(member.groups),
+        topics=list(member.topics),
         created_at=member.created_at,
         updated_at=member.updated_at,
     )
@@ -162,7 +195,22 @@ def shown(member: Member, visible: frozenset[str] | None) -> MemberShown:
 
 def shown_consents(ledger: Sequence[ConsentRecord]) -> ConsentsShown:
     """Return what the API shows of a consent ledger."""
-    return ConsentsShown(items=[ConsentShown.model_validate(record) for record in ledger])
+    return ConsentsShown(items=[_shown_record(record) for record in ledger])
+
+
+def _shown_record(record: ConsentRecord) -> ConsentShown:
+    return ConsentShown(
+        kind=record.kind,
+        scope=shown_scope(record.scope),
+        source=record.source,
+        form_version=record.form_version,
+        occurred_at=record.occurred_at,
+        recorded_at=record.recorded_at,
+        confirmed_at=record.confirmed_at,
+        origin=record.origin,
+        link=record.link,
+        hash=record.hash.hex(),
+    )
 
 
 def shown_search(found: Found, members: Sequence[Member]) -> SearchShown:

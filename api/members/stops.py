@@ -18,12 +18,17 @@ class StopStore:
     def __init__(self, main: asyncpg.Pool) -> None:
         self._main = main
 
-    async def stop(self, account_id: UUID, member_id: UUID, reason: Literal["unsubscribed", "erased"]) -> None:
-        """Have nothing more intended for this member. Idempotent."""
-        await self._main.execute(SQL["stop"], account_id, member_id, reason)
+    async def stop(
+        self,
+        account_id: UUID,
+        member_ids: Sequence[UUID],
+        reason: Literal["unsubscribed", "bounced", "complained", "erased", "manual"],
+    ) -> None:
+        """Have nothing more intended for these members. Idempotent."""
+        await self._main.execute(SQL["stop"], account_id, member_ids, reason)
 
     async def forgive(self, account_id: UUID, member_ids: Sequence[UUID]) -> None:
-        """Let members be written to again whose address bounced, or whose complaint was settled. Idempotent."""
+        """Let members be written to again whom the suppression list's keeper let off. Idempotent."""
         await self._main.execute(SQL["forgive"], account_id, member_ids)
 
     async def lift(self, account_id: UUID, member_id: UUID, consented_at: datetime) -> None:

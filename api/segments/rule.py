@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from core import ids
-from members.member import Status
 from members.rules.facts import MAX_SOURCE
 from members.rules.operands import MAX_LIST
 from members.rules.operators import MAX_DAYS, TYPES
 from members.rules.tree import MailEvent, SeenEvent
+from members.status import Status
 
 NAME = "Rule"
 

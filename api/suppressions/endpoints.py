@@ -1,47 +1,57 @@
-"""/v1/suppressions: addresses that get no mail, whatever else holds."""
+"""/v1/suppressions: addresses and domains that get no mail, whatever else holds."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
+from fastapi.responses import StreamingResponse
 
 from api.auth import By, Requires
-from api.pagination import Listed, Page
+from api.errors import UnsupportedMediaType
+from api.pagination import Listed
 from api.route import Route
-from api.services import From
-from api.suppressions.schemas import NewSuppression, SuppressionPath, SuppressionShown, digest_of, shown
-from core.errors import Fault, InvalidInput, NotFound
+from api.services import From, Services
+from api.suppressions.schemas import (
+    LIST_BODY,
+    ListTaken,
+    NewSuppression,
+    SuppressionPath,
+    SuppressionShown,
+    SuppressionsPage,
+    read_id,
+    show_id,
+    shown,
+    taken,
+)
+from core.errors import Fault
 from members.errors import BadAddress
+from members.scopes import ALL, read_scope
+from members.suppression_lists import Form, ListReport
+from members.suppressions import Suppression, SuppressionStore, read_hash
 
 router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"], route_class=Route)
 
+_FORMS: dict[str, Form] = {"text/csv": "csv", "application/x-ndjson": "jsonl", "application/jsonl": "jsonl"}
 
-class SuppressionsPage(Page):
-    """Which entries are asked for; they stand in the order of their hashes."""
 
-    count: Literal[False] = False
+class ListFile(StreamingResponse):
+    """CSV in UTF-8; it holds hashes and no text of anyone's."""
 
-    @property
-    def after_digest(self) -> bytes | None:
-        """The hash after which the page begins."""
-        if self.cursor is None:
-            return None
-        try:
-            return digest_of(self.cursor)
-        except NotFound:
-            fault = Fault("/query/cursor", "invalid", "Send `next` of the page before, unchanged")
-            raise InvalidInput("The cursor is not one of ours", [fault]) from None
+    media_type = "text/csv; charset=utf-8; header=present"
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, dependencies=[Requires("suppressions:write")])
 async def suppress(body: NewSuppression, response: Response, by: By, services: From) -> SuppressionShown:
-    """Suppress an address. One that is suppressed already keeps its first reason."""
-    try:
-        made = shown(await services.suppressions.add(by.account_id, body.email))
-    except BadAddress as error:
-        error.faults = (Fault("/email", error.code, error.detail),)
-        raise
-    response.headers["Location"] = f"/v1/suppressions/{made.id}"
-    return made
+    """Suppress an address or a domain. What is suppressed already keeps its first reason; what runs stops too."""
+    topics = {topic.topic_id for topic in await services.topics.list(by.account_id)}
+    scope = read_scope(body.scope, topics)
+    made = await _add(services.suppressions, by.account_id, body, scope)
+    if scope == ALL:
+        await _stop(services, by.account_id, [made.hash], made)
+    response.headers["Location"] = f"/v1/suppressions/{show_id(made.hash, made.scope)}"
+    return shown(made)
 
 
 @router.get("", dependencies=[Requires("suppressions:read")])
@@ -49,14 +59,39 @@ async def list_suppressions(
     page: Annotated[SuppressionsPage, Query()], by: By, services: From
 ) -> Listed[SuppressionShown]:
     """List what is suppressed."""
-    found, following = await services.suppressions.list(by.account_id, after=page.after_digest, limit=page.limit)
-    return Listed(items=[shown(entry) for entry in found], next=None if following is None else f"sup_{following.hex()}")
+    found, following = await services.suppressions.list(
+        by.account_id, after=page.after_entry, limit=page.limit, scope=page.stored_scope, reason=page.reason
+    )
+    return Listed(items=[shown(entry) for entry in found], next=None if following is None else show_id(*following))
+
+
+@router.post("/import", dependencies=[Requires("suppressions:write")], openapi_extra=LIST_BODY)
+async def import_suppressions(request: Request, by: By, services: From) -> ListTaken:
+    """Suppress all that a list names, CSV or JSON Lines: email, domain or hash, scope, reason, occurred_at."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _FORMS:
+        fault = Fault("/header/content-type", "unsupported", f"Send one of: {', '.join(_FORMS)}")
+        raise UnsupportedMediaType("A list is CSV or JSON Lines", [fault])
+    report = ListReport()
+    parts = services.suppression_lists.take_in(by.account_id, await request.body(), _FORMS[kind], report)
+    async for digests in parts:
+        await _stop(services, by.account_id, digests)
+    return taken(report)
+
+
+@router.get("/export", dependencies=[Requires("suppressions:read")], response_class=ListFile)
+async def export_suppressions(by: By, services: From) -> ListFile:
+    """Download the list as CSV: hashes, since addresses are not kept. It can be imported again into this account."""
+    return ListFile(
+        services.suppression_lists.give_out(by.account_id),
+        headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},
+    )
 
 
 @router.get("/{suppression_id}", dependencies=[Requires("suppressions:read")])
 async def get_suppression(suppression_id: SuppressionPath, by: By, services: From) -> SuppressionShown:
     """Read an entry."""
-    return shown(await services.suppressions.get(by.account_id, digest_of(suppression_id)))
+    return shown(await services.suppressions.get(by.account_id, *read_id(suppression_id)))
 
 
 @router.delete(
@@ -64,8 +99,39 @@ async def get_suppression(suppression_id: SuppressionPath, by: By, services: Fro
 )
 async def lift_suppression(suppression_id: SuppressionPath, by: By, services: From) -> None:
     """Lift a suppression. A member who unsubscribed stays unsubscribed until consenting again."""
-    digest = digest_of(suppression_id)
-    await services.suppressions.get(by.account_id, digest)
-    # The queue first: were the list's entry gone already, nobody could ask for the rest again.
-    await services.stops.forgive(by.account_id, await services.suppressions.members_of(by.account_id, digest))
-    await services.suppressions.remove(by.account_id, digest)
+    digest, scope = read_id(suppression_id)
+    await services.suppressions.get(by.account_id, digest, scope)
+    if scope == ALL:
+        # The queue first: were the list's entry gone already, nobody could ask for the rest again.
+        async for members in services.suppressions.members_of(by.account_id, [digest]):
+            await services.stops.forgive(by.account_id, members)
+    await services.suppressions.remove(by.account_id, digest, scope)
+
+
+async def _add(store: SuppressionStore, account_id: UUID, body: NewSuppression, scope: str) -> Suppression:
+    if body.email is not None:
+        with _at("/email"):
+            return await store.add(account_id, body.email, body.reason, scope=scope)
+    if body.domain is not None:
+        with _at("/domain"):
+            return await store.add_hash(
+                account_id, await store.of_domain(account_id, body.domain), body.reason, scope=scope
+            )
+    return await store.add_hash(account_id, read_hash(body.hash or ""), body.reason, scope=scope)
+
+
+async def _stop(services: Services, account_id: UUID, digests: list[bytes], entry: Suppression | None = None) -> None:
+    """Have nothing more intended for the members whom these entries keep from mail."""
+    reason = "manual" if entry is None or entry.reason == "erased" else entry.reason
+    async for members in services.suppressions.members_of(account_id, digests):
+        await services.stops.stop(account_id, members, reason)
+
+
+@contextmanager
+def _at(pointer: str) -> Iterator[None]:
+    """Point what is said of an address at the field that holds it."""
+    try:
+        yield
+    except BadAddress as error:
+        error.faults = (Fault(pointer, error.code, error.detail),)
+        raise

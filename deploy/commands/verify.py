@@ -16,18 +16,28 @@ def verify(
     members: Annotated[
         bool, typer.Option("--members", help="Open every member instead, and check all that stands beside it.")
     ] = False,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="Recompute the consent ledger instead, and print each account's head.")
+    ] = False,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ACCOUNT=HEAD", help="A head that was printed earlier and must still be in its chain."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON: one object, after one a line for each finding.")
     ] = False,
 ) -> None:
     """Prove that accepted + failed + suppressed + cancelled + uncertain + waiting = snapshot. Exit code 1 if not."""
     from deploy.commands.output import show  # noqa: PLC0415 - the command line starts without it
+    from deploy.commands.verify_consent import verify_consent  # noqa: PLC0415
     from deploy.commands.verify_members import verify_members  # noqa: PLC0415
 
-    if members:
-        if run is not None:
-            raise typer.BadParameter("A run's id and --members exclude each other")
-        if not verify_members(json=json):
+    if expect and not consent:
+        raise typer.BadParameter("--expect belongs to --consent")
+    if sum((run is not None, members, consent)) > 1:
+        raise typer.BadParameter("A run's id, --members and --consent exclude each other")
+    if members or consent:
+        if not (verify_members(json=json) if members else verify_consent(expect or (), json=json)):
             raise typer.Exit(1)
         return
     checks = asyncio.run(_verify(run))

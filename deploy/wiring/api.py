@@ -26,7 +26,9 @@ from members.members import MemberStore
 from members.previews import PreviewStore
 from members.search import MemberSearch
 from members.segments import SegmentStore
+from members.suppression_lists import SuppressionLists
 from members.suppressions import SuppressionStore
+from members.topics import TopicStore
 from members.vault import Vault
 from scheduler.accounts import AccountStore
 from scheduler.campaigns.addressees import VaultAddressees
@@ -56,6 +58,7 @@ def _services(this: Process, opened: Opened) -> Services:
     main, members, rings = opened.main, opened.members, opened.rings
     attributes = AttributeStore(members, this.new_id, ResealJobs(main, this.new_id).due_after)
     audiences = AudienceSource(members, rings, MemberEngagement(main))
+    suppressions = SuppressionStore(members, rings)
     return Services(
         clock=this.clock,
         new_id=this.new_id,
@@ -72,7 +75,9 @@ def _services(this: Process, opened: Opened) -> Services:
         audiences=audiences,
         segments=SegmentStore(members, rings, audiences, this.new_id),
         previews=PreviewStore(members, rings, audiences),
-        suppressions=SuppressionStore(members, rings),
+        suppressions=suppressions,
+        suppression_lists=SuppressionLists(members, suppressions),
+        topics=TopicStore(members, this.new_id),
         bulk=BulkStore(members, rings, this.new_id),
         exports=ExportStore(members, rings, audiences, keep=this.settings.export_keep),
         imports=ImportStore(members, rings, this.new_id, max_bytes=this.settings.import_max_bytes),

@@ -19,7 +19,7 @@ from core.errors import Conflict, Tampered
 from members.attribute import Definitions
 from members.attributes import mark_used
 from members.connection import Lent
-from members.facets import groups_of, make_facets
+from members.facets import groups_of, make_facets, topics_of
 from members.fence import hold_keys
 from members.imports.columns import Reject, Row
 from members.imports.options import Mode
@@ -163,7 +163,7 @@ class Merge:
             else:
                 values = default | row.values if default else row.values
                 mine = random[place * RANDOM_BYTES : (place + 1) * RANDOM_BYTES]
-                facets = make_facets(values, self.definitions, self.ring, self.groups)
+                facets = make_facets(values, self.definitions, self.ring, self.groups, ())
                 hashes = standing.hashes[place]
                 decision.new.append(
                     new_rows(self.ring, next(new_ids), row.address, hashes, values, facets, mine, sealer)
@@ -200,7 +200,8 @@ class Merge:
         if same:
             decision.unchanged += 1
             return None
-        facets = make_facets(values, self.definitions, self.ring, self.groups.union(groups))
+        topics = topics_of(existing["facets"])
+        facets = make_facets(values, self.definitions, self.ring, self.groups.union(groups), topics)
         account, member, version = self.ring.account_id.bytes, member_id.bytes, existing["ring_version"]
         key = unwrap_member_key(
             self.ring.sealing[version], existing["wrapped"], ring_version=version, account_id=account, member_id=member
@@ -250,6 +251,13 @@ class Merge:
         if new:
             await self._insert(connection, new)
 
+    async def record(self, connection: Lent, decision: Decision) -> None:
+        """Record the new members' consents, after `write`: from then on nobody else adds to the account's ledger."""
+        if decision.new:
+            members = [row.member_id for row in decision.new]
+            account_id, source, at = self.ring.account_id, self.consent_source, self.consent_at
+            await connection.execute(SQL["record_consents"], account_id, source, at, members)
+
     async def _insert(self, connection: Lent, new: list[NewRows]) -> None:
         member_ids = [row.member_id for row in new]
         versions = list(self.ring.addresses)
@@ -257,8 +265,6 @@ class Merge:
             SQL["insert_new"],
             self.ring.account_id,
             self.import_id,
-            self.consent_source,
-            self.consent_at,
             member_ids,
             [row.sealed for row in new],
             [orjson.dumps(row.facets).decode() for row in new],

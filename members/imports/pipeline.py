@@ -1,10 +1,11 @@
 """Batches of one import on their way into the vault, four at once: one is read, one looked up, two are written.
 
 Each commits whole: members, keys, indexes, consents, rejects and the import's own counters, fenced by compare-and-set
-on `rows_done`. Two write side by side, so that Postgres has work while we have not; the counters come last in each
-transaction, where the later batch waits for the earlier one's commit, so they commit in the order of the file and never
-one without those before it. A look-up begins when the batch before it is decided, so what those ahead of it take and
-have not committed is passed on. In a dry run the counters, the rejects and what was met are all that is written.
+on `rows_done`. Two write side by side, so that Postgres has work while we have not; consents and counters come last in
+each transaction, after the later batch has waited for the earlier one's commit, so they commit in the order of the file
+and never one without those before it. A look-up begins when the batch before it is decided, so what those ahead of it
+take and have not committed is passed on. In a dry run the counters, the rejects and what was met are all that is
+written.
 """
 
 import asyncio
@@ -139,6 +140,8 @@ class Pipeline:
             await self._merge.write(connection, decision)
         if ahead is not None and not await asyncio.shield(ahead.at_once):
             raise Moved
+        if not self._merge.dry_run:
+            await self._merge.record(connection, decision)
         counts = (len(decision.new), len(decision.changed), decision.unchanged, len(rejects))
         if not await connection.fetchval(SQL["advance"], import_id, batch.rows_done, batch.size, *counts):
             raise Superseded("The import was cancelled, or moved on by another worker")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from core import sql
 from core.errors import Conflict, Fault, InvalidInput, NotFound, TooLarge
 from members.attributes import load_definitions
+from members.consents.ledger import MAX_SOURCE
 from members.fence import hold_keys, unless_overtaken
 from members.groups import check_groups
 from members.imports import report
@@ -24,7 +25,6 @@ from members.imports.report import Report
 from members.keyring import KeyRings
 from members.member import Page
 from members.sealing import NONCE_BYTES
-from members.writing import MAX_SOURCE
 
 SQL = sql.load(__package__ or "", "store.sql")
 

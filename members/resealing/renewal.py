@@ -5,7 +5,7 @@ stays, and where no index key or protection changed its profile is sealed anew w
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -17,6 +17,10 @@ from members.attribute import Definitions
 from members.facets import renewed_facets
 from members.keyring import Ring
 from members.profile import load
+from members.sealing import KEY_BYTES
+
+Rekeyed: TypeAlias = tuple[bytes, bytes] | None
+"""A member's old and new key, where it gets a new one: what else is sealed under it must follow."""
 
 
 class Renewed(NamedTuple):
@@ -47,7 +51,7 @@ class Renewal:
         self._opener = ring.opener()
         self._sealer = ring.sealer()
 
-    def renew(self, row: asyncpg.Record, random: bytes) -> tuple[Renewed, Iterable[Indexed]]:
+    def renew(self, row: asyncpg.Record, random: bytes) -> tuple[Renewed, Iterable[Indexed], Rekeyed]:
         """Renew a member from its row and its key's. `random`: RANDOM_BYTES fresh bytes. Raises Tampered."""
         ring, version, member_id = self.ring, row["ring_version"], row["member_id"]
         wrapped, sealed, member = row["wrapped"], row["sealed"], member_id.bytes
@@ -55,7 +59,9 @@ class Renewal:
             raise Tampered("The member's key is missing")
         key = self._opener.open_key(member, version, wrapped)
         content = self._opener.open_profile(member, sealed, key)
+        rekeyed: Rekeyed = None
         if version != ring.primary_seal:
+            rekeyed = key, random[:KEY_BYTES]
             sealed, wrapped = self._sealer.seal_new(member, content, random)
         facets: str | None = None
         indexed: Sequence[Indexed] = ()
@@ -64,4 +70,4 @@ class Renewal:
             facets = orjson.dumps(renewed_facets(row["facets"], profile.values, self._definitions, ring)).decode()
             lookup = ring.hashes(index_key(profile.address)).lookup
             indexed = [Indexed(member_id, index_version, hmac) for index_version, hmac in lookup]
-        return Renewed(member_id, row["revision"], sealed, wrapped, facets), indexed
+        return Renewed(member_id, row["revision"], sealed, wrapped, facets), indexed, rekeyed

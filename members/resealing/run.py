@@ -8,7 +8,7 @@ towards the new ones. Two workers on one account take turns: of each batch one i
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from prometheus_client import Counter
 from core import logs, sql
 from core.errors import Superseded, Tampered
 from members.attributes import load_definitions
+from members.consents import evidence
 from members.errors import Overtaken
 from members.fence import hold_keys
 from members.keyring import KeyRings
@@ -66,6 +67,7 @@ class _Batch:
     last: UUID
     renewed: Sequence[Renewed]
     indexed: Sequence[Indexed]
+    rekeyed: Mapping[UUID, tuple[bytes, bytes]]
     unreadable: int
 
 
@@ -138,25 +140,28 @@ class _Run:
     async def _renew(self, after: UUID, rows: Sequence[asyncpg.Record]) -> _Batch:
         renewed: list[Renewed] = []
         indexed: list[Indexed] = []
+        rekeyed: dict[UUID, tuple[bytes, bytes]] = {}
         random = memoryview(self._rings.random(RANDOM_BYTES * len(rows)))
         for place, row in enumerate(rows):
             if not place % _SLICE:
                 await asyncio.sleep(0)
             start = place * RANDOM_BYTES
             try:
-                member, addresses = self._renewal.renew(row, bytes(random[start : start + RANDOM_BYTES]))
+                member, addresses, keys = self._renewal.renew(row, bytes(random[start : start + RANDOM_BYTES]))
             except Tampered:
                 continue
             renewed.append(member)
             indexed += addresses
-        return _Batch(after, rows[-1]["member_id"], renewed, indexed, len(rows) - len(renewed))
+            if keys is not None:
+                rekeyed[member.member_id] = keys
+        return _Batch(after, rows[-1]["member_id"], renewed, indexed, rekeyed, len(rows) - len(renewed))
 
     async def _write(self, batch: _Batch) -> None:
         first = batch.renewed[0].member_id if batch.renewed else batch.last
         async with self._pool.acquire() as connection, connection.transaction():
             await hold_keys(connection, self._renewal.ring)
             await connection.execute(SQL["plan_by_range"])
-            written: int = await connection.fetchval(
+            held: list[UUID] = await connection.fetchval(
                 SQL["write"],
                 self._account_id,
                 first,
@@ -167,6 +172,9 @@ class _Run:
                 *_columns(batch.renewed, len(Renewed._fields)),
                 *_columns(batch.indexed, len(Indexed._fields)),
             )
+            written = len(held)
+            followed = {member_id: batch.rekeyed[member_id] for member_id in held if member_id in batch.rekeyed}
+            await evidence.reseal(connection, self._account_id, followed, self._rings.random)
             moved = await connection.fetchval(
                 SQL["advance"], self._account_id, self._goal, batch.after, batch.last, written, batch.unreadable
             )

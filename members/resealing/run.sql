@@ -65,7 +65,7 @@ WITH u AS MATERIALIZED (
     ORDER BY t.index_version, t.hmac
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM held;
+SELECT coalesce(array_agg(member_id), '{}') FROM held;
 
 -- name: advance
 -- The fence of a batch: of two workers on one account only one can move it on from `after`.

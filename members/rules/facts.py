@@ -9,12 +9,13 @@ from uuid import UUID
 from core import ids
 from core.errors import NotFound
 from members.errors import WrongValue
-from members.member import Status
 from members.rules.faults import fault, gather
 from members.rules.operands import read_days
 from members.rules.tree import Consented, HasStatus, LastSeen, Not, Rule, SeenEvent
+from members.scopes import topic_scope
+from members.status import Status
+from members.topics import KIND as TOPIC
 
-TOPIC = "top"
 MAX_SOURCE = 200
 _CONSENT = frozenset({"given", "scope", "source", "after", "before"})
 
@@ -75,7 +76,7 @@ def _scope(topics: Container[UUID], content: object, pointer: str) -> str:
         topic_id = None
     if topic_id is None or topic_id not in topics:
         raise fault(pointer, "unknown-scope", "all, or a topic that the account has")
-    return f"topic:{topic_id}"
+    return topic_scope(topic_id)
 
 
 def _source(content: object, pointer: str) -> str:

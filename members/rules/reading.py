@@ -14,10 +14,11 @@ from core import ids
 from core.errors import Fault, InvalidInput, NotFound
 from members.attribute import Definitions
 from members.groups import KIND as GROUP
-from members.rules.facts import TOPIC, read_consent, read_seen, read_status
+from members.rules.facts import read_consent, read_seen, read_status
 from members.rules.faults import fault, gather, refusal
 from members.rules.operands import read_test
 from members.rules.tree import All, AnyOf, InGroup, InTopic, Mailed, MailEvent, Not, Rule, SeenEvent
+from members.topics import KIND as TOPIC
 
 CAMPAIGN = "cmp"
 SEGMENT = "seg"

@@ -6,11 +6,9 @@ So an audience can be kept as it was when its first slice was cut, whatever beco
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from core import ids
 from members.groups import KIND as GROUP
-from members.rules.facts import TOPIC
 from members.rules.reading import CAMPAIGN
 from members.rules.tree import (
     All,
@@ -26,6 +24,8 @@ from members.rules.tree import (
     Rule,
     Test,
 )
+from members.scopes import shown_scope
+from members.topics import KIND as TOPIC
 
 _LISTS = frozenset({"in", "between"})
 
@@ -68,9 +68,7 @@ def _named(rule: InGroup | InTopic | Mailed) -> dict[str, Any]:
 
 
 def _consent(asked: Consented) -> dict[str, Any]:
-    scope = asked.scope
-    if scope is not None and scope != "all":
-        scope = ids.encode(TOPIC, UUID(scope.removeprefix("topic:")))
+    scope = None if asked.scope is None else shown_scope(asked.scope)
     times = {"after": _time(asked.after), "before": _time(asked.before)}
     return _given({"given": asked.given, "scope": scope, "source": asked.source, **times})
 

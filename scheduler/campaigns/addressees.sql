@@ -1,6 +1,3 @@
 -- name: tags
--- In the vault. Who may be sent to: active, and not suppressed.
-SELECT member_id, tag FROM member m
-WHERE account_id = $1 AND member_id = ANY ($2::uuid[]) AND status = 'active'
-  AND NOT EXISTS (SELECT FROM suppression s
-                  WHERE s.account_id = $1 AND s.hash = m.suppression_hash AND s.scope = 'all');
+-- In the vault, which says in one place who may be sent to.
+SELECT member_id, tag FROM app.reach($1, NULL) WHERE member_id = ANY ($2::uuid[]) AND reason IS NULL;

@@ -15,12 +15,14 @@ HEAVIEST = 100
 HIGHEST_RATE = 1_000_000_000
 MOST_RULES = 100
 _KINDS = {"segments": "seg", "groups": "grp"}
+_TOPIC = "top"
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignFields:
     """`audience` is {"all": true}, or "segments" and "groups" (ids as they are shown); either may have "exclude".
 
+    A "topic" keeps an audience to those in that topic, or is all of them by itself.
     `weight` (1 to 100) is the share among campaigns that run at the same time; `rate_per_hour` bounds messages an hour.
     """
 
@@ -79,7 +81,7 @@ def audience_faults(audience: Mapping[str, Any]) -> list[Fault]:
     faults = [
         Fault(f"/audience/{_escape(key)}", "unknown", "There is no such part of an audience")
         for key in audience
-        if key not in {"all", "segments", "groups", "exclude"}
+        if key not in {"all", "segments", "groups", "exclude", "topic"}
     ]
     included = _lists(audience, "/audience", faults)
     excluded = audience.get("exclude", {})
@@ -92,13 +94,15 @@ def audience_faults(audience: Mapping[str, Any]) -> list[Fault]:
         _lists(excluded, "/audience/exclude", faults)
     else:
         faults.append(Fault("/audience/exclude", "type", "Must be an object"))
+    if "topic" in audience and not _is_id(_TOPIC, audience["topic"]):
+        faults.append(Fault("/audience/topic", "type", "Must be an id"))
     if "all" in audience:
         if audience["all"] is not True:
             faults.append(Fault("/audience/all", "type", "Must be true, or left out"))
         elif included:
             faults.append(Fault("/audience/all", "contradiction", "All members, or segments and groups: not both"))
-    elif not included and not faults:
-        faults.append(Fault("/audience", "required", "Name at least one segment or group, or all members"))
+    elif not included and "topic" not in audience and not faults:
+        faults.append(Fault("/audience", "required", "Name at least one segment or group, a topic, or all members"))
     return faults
 
 

@@ -38,7 +38,9 @@ from members.members import MemberStore
 from members.previews import PreviewStore
 from members.search import MemberSearch
 from members.segments import SegmentStore
+from members.suppression_lists import SuppressionLists
 from members.suppressions import SuppressionStore
+from members.topics import TopicStore
 from members.vault import Vault
 from scheduler.accounts import AccountStore
 from scheduler.campaigns.addressees import VaultAddressees
@@ -75,12 +77,14 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         groups=GroupStore(vault, new_id),
         bulk=BulkStore(vault, rings, new_id),
         exports=ExportStore(vault, rings, audiences, keep=86400),
+        topics=TopicStore(vault, new_id),
         imports=ImportStore(vault, rings, new_id, max_bytes=8_000_000),
         jobs=VaultJobs(main, new_id),
         audiences=audiences,
         segments=SegmentStore(vault, rings, audiences, new_id),
         previews=PreviewStore(vault, rings, audiences),
         suppressions=SuppressionStore(vault, rings),
+        suppression_lists=SuppressionLists(vault, SuppressionStore(vault, rings)),
         senders=SenderStore(main, kek, new_id),
         attachments=AttachmentStore(main, new_id),
         templates=TemplateStore(main, new_id),
@@ -179,6 +183,7 @@ async def story(client: httpx.AsyncClient) -> Story:
 
     await make("attribute_id", "/v1/attributes", {"name": "city", "type": "text", "protection": "open"})
     group = await make("group_id", "/v1/groups", {"name": "Shop"})
+    topic = await make("topic_id", "/v1/topics", {"name": "weekly"})
     await make(
         "member_id",
         "/v1/members",
@@ -186,6 +191,7 @@ async def story(client: httpx.AsyncClient) -> Story:
             "email": "taro@example.jp",
             "attributes": {"name": "太郎", "city": "tokyo"},
             "groups": [group],
+            "topics": [topic],
             "consent": {"source": "form"},
         },
     )

@@ -199,3 +199,104 @@ async def test_lifting_a_bounce_from_the_suppression_list_lets_mail_through_agai
     assert (await client.delete(entry.headers["Location"])).status_code == 204
     assert await main.fetchval("SELECT lifted_at IS NOT NULL FROM stop")
     assert (await client.delete(entry.headers["Location"])).status_code == 404
+
+
+async def test_a_member_is_paused_and_resumed(client: httpx.AsyncClient) -> None:
+    made = await client.post("/v1/members", json=TARO)
+    where = made.headers["Location"]
+    pause = {"paused_until": "2036-11-01T00:00:00Z"}
+    paused = await client.patch(where, json=pause, headers={"If-Match": '"1"'})
+    assert (paused.json()["status"], paused.json()["paused_until"]) == ("paused", "2036-11-01T00:00:00Z")
+    assert [one["status"] for one in (await client.get("/v1/members?status=paused")).json()["items"]] == ["paused"]
+    resumed = await client.patch(where, json={"paused_until": None}, headers={"If-Match": '"2"'})
+    assert (resumed.json()["status"], resumed.json()["paused_until"]) == ("active", None)
+    past = await client.patch(where, json={"paused_until": "2020-01-01T00:00:00Z"}, headers={"If-Match": '"3"'})
+    assert (past.status_code, past.json()["errors"][0]["pointer"]) == (422, "/paused_until")
+    both = await client.patch(where, json={**pause, "withdrawn_by": "phone"}, headers={"If-Match": '"3"'})
+    assert both.status_code == 422
+    await client.patch(where, json={"withdrawn_by": "phone"}, headers={"If-Match": '"3"'})
+    refused = await client.patch(where, json=pause, headers={"If-Match": '"4"'})
+    assert (refused.status_code, refused.json()["type"]) == (409, "/v1/reference#status-forbids")
+
+
+async def test_a_consent_is_shown_with_all_that_proves_it(client: httpx.AsyncClient) -> None:
+    consent = {
+        "source": "form",
+        "given_at": "2026-11-01T10:00:00+09:00",
+        "form_version": "2026-10",
+        "confirmed_at": "2026-11-01T10:04:00+09:00",
+        "origin": "192.0.2.7",
+    }
+    topic = (await client.post("/v1/topics", json={"name": "weekly"})).json()["id"]
+    made = await client.post("/v1/members", json={**TARO, "topics": [topic], "consent": consent})
+    assert made.json()["topics"] == [topic]
+    records = (await client.get(f"{made.headers['Location']}/consents")).json()["items"]
+    assert {record["scope"] for record in records} == {"all", topic}
+    for record in records:
+        assert (record["form_version"], record["origin"], record["link"]) == ("2026-10", "192.0.2.7", 1)
+        assert record["confirmed_at"] == "2026-11-01T01:04:00Z"
+        assert len(record["hash"]) == 64
+    wrong = await client.post("/v1/members", json={**TARO, "consent": {"source": "form", "origin": "shop.example.jp"}})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/consent/origin")
+
+
+async def test_a_suppression_by_hand_stops_what_runs_and_lifting_it_lets_mail_through(
+    client: httpx.AsyncClient, main: asyncpg.Pool
+) -> None:
+    made = (await client.post("/v1/members", json=TARO)).json()
+    topic = (await client.post("/v1/topics", json={"name": "weekly"})).json()["id"]
+    scoped = await client.post("/v1/suppressions", json={"email": TARO["email"], "scope": topic})
+    assert scoped.json()["scope"] == topic
+    assert await main.fetchval("SELECT count(*) FROM stop") == 0
+    entry = await client.post("/v1/suppressions", json={"domain": "example.jp"})
+    assert (entry.json()["kind"], entry.json()["scope"], entry.json()["reason"]) == ("domain", "all", "manual")
+    row = await main.fetchrow("SELECT member_id, reason, carried_at, lifted_at FROM stop")
+    assert row is not None
+    assert (row["member_id"], row["reason"], row["lifted_at"]) == (decode("mem", made["id"]), "manual", None)
+    assert row["carried_at"] is not None
+    assert (await client.delete(entry.headers["Location"])).status_code == 204
+    assert await main.fetchval("SELECT lifted_at IS NOT NULL FROM stop")
+    assert (await client.get(scoped.headers["Location"])).json() == scoped.json()
+    assert (await client.delete(scoped.headers["Location"])).status_code == 204
+
+
+async def test_a_suppression_names_one_thing_in_a_known_scope(client: httpx.AsyncClient) -> None:
+    for body, pointer in (
+        ({}, ""),
+        ({"email": "a@example.jp", "domain": "example.jp"}, ""),
+        ({"domain": "taro@example.jp"}, "/domain"),
+        ({"hash": "ab"}, "/hash"),
+        ({"email": "a@example.jp", "scope": "global"}, "/scope"),
+        ({"email": "a@example.jp", "scope": "top_01jd0n4v7m8x2e6g9qk3s5t7wz"}, "/scope"),
+        ({"email": "a@example.jp", "reason": "erased"}, "/reason"),
+    ):
+        answer = await client.post("/v1/suppressions", json=body)
+        assert answer.status_code == 422, body
+        assert answer.json()["errors"][0]["pointer"] == pointer, answer.text
+    assert (await client.get("/v1/suppressions")).json()["items"] == []
+
+
+async def test_a_suppression_list_goes_in_and_out_as_a_file(client: httpx.AsyncClient, main: asyncpg.Pool) -> None:
+    await client.post("/v1/members", json=TARO)
+    file = b"email,reason\r\ntaro@example.jp,complained\r\nnobody\r\n"
+    taken = await client.post("/v1/suppressions/import", content=file, headers={"Content-Type": "text/csv"})
+    assert (taken.json()["added"], taken.json()["refused"]) == (1, 1)
+    assert [refusal["line"] for refusal in taken.json()["refusals"]] == [3]
+    assert await main.fetchval("SELECT reason FROM stop") == "manual"
+    given = await client.get("/v1/suppressions/export")
+    assert given.headers["content-type"].startswith("text/csv")
+    assert given.text.count("\r\n") == 2
+    again = await client.post("/v1/suppressions/import", content=given.content, headers={"Content-Type": "text/csv"})
+    assert (again.json()["added"], again.json()["known"]) == (0, 1)
+    assert (await client.post("/v1/suppressions/import", content=file)).status_code == 415
+
+
+async def test_topics_are_made_changed_and_removed(client: httpx.AsyncClient) -> None:
+    made = await client.post("/v1/topics", json={"name": "weekly", "label": {"ja": "週刊"}})
+    where = made.headers["Location"]
+    changed = await client.patch(where, json={"label": {"en": "Weekly"}}, headers={"If-Match": made.headers["ETag"]})
+    assert (changed.json()["name"], changed.json()["label"]) == ("weekly", {"en": "Weekly"})
+    assert (await client.get("/v1/topics?count=true")).json() == {"items": [changed.json()], "next": None, "count": 1}
+    assert (await client.post("/v1/topics", json={"name": "weekly"})).status_code == 409
+    assert (await client.delete(where)).status_code == 204
+    assert (await client.get(where)).status_code == 404

@@ -18,6 +18,7 @@ KINDS = {
     "attribute_id": "atr",
     "member_id": "mem",
     "group_id": "grp",
+    "topic_id": "top",
     "import_id": "imp",
     "preview_id": "prv",
     "export_id": "exp",

@@ -17,7 +17,7 @@ async def test_segments_are_previewed_masked(client: httpx.AsyncClient) -> None:
     assert found.json() == {
         "matching": 2,
         "sendable": 1,
-        "left_out": {"unconfirmed": 1},
+        "left_out": {"pending": 1},
         "samples": ["t***@example.jp"],
     }
     made = await client.post("/v1/segments", json={"name": "Tokyo", "rule": rule})

@@ -168,7 +168,7 @@ async def test_what_was_granted_stays_so_though_a_pause_and_a_stop_came_before_i
 ) -> None:
     claim = await claimed_and_intended(main, owner, run)
     await main.execute("UPDATE run SET state = 'pausing' WHERE run_id = $1", run.run_id)
-    await StopStore(main).stop(run.account_id, next(iter(run.members.held)), "unsubscribed")
+    await StopStore(main).stop(run.account_id, [next(iter(run.members.held))], "unsubscribed")
     again = [message(run, claim, seq) for seq in range(1, 6)]
     assert await Ledger(main, owner, SystemClock()).ask(again, again=True) == {}
     assert await main.fetchval("SELECT count(*) FROM omission") == 0

@@ -195,7 +195,7 @@ async def test_a_member_that_appears_between_look_and_write_is_met_not_doubled(
     done = await imports.work(import_id)
     assert counters(done) == (1, 1, 0, 0)
     raced_member = await imports.members.by_address(imports.account, "race@example.jp")
-    assert (raced_member.values, raced_member.status) == ({"name": "file"}, "unconfirmed")
+    assert (raced_member.values, raced_member.status) == ({"name": "file"}, "pending")
 
 
 async def test_modes_add_and_update(imports: Imports) -> None:

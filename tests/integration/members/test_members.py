@@ -38,11 +38,11 @@ async def test_a_member_with_consent_is_active_and_read_back_as_given(
     assert [record.source for record in await store.consents(account, made.member_id)] == ["2026-form"]
 
 
-async def test_a_member_without_consent_waits_unconfirmed_until_it_comes(
+async def test_a_member_without_consent_waits_pending_until_it_comes(
     store: MemberStore, account: UUID, consent: Consent
 ) -> None:
     made = await store.create(account, "taro@example.jp")
-    assert made.status == "unconfirmed"
+    assert made.status == "pending"
     changed = await store.change(account, made.member_id, made.revision, consent=consent)
     assert (changed.status, changed.revision) == ("active", 2)
 

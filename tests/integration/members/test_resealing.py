@@ -19,6 +19,7 @@ from members.groups import GroupStore
 from members.imports import ImportStore, run_import
 from members.kek import Kek
 from members.keyring import KeyRings
+from members.member import Consent
 from members.members import MemberStore
 from members.resealing import load_progress, reseal, run
 from members.rotation import Purpose, Rotation
@@ -295,3 +296,12 @@ async def test_an_upload_that_began_before_a_rotation_is_taken_after_it(
     done = await house.imports.get(house.account, import_id)
     assert (done.state, done.created, done.rejected) == ("finished", 1, 1)
     assert b"bad" in b"".join([piece async for piece in house.imports.rejects(house.account, import_id)])
+
+
+async def test_where_consents_came_from_follows_a_member_to_its_new_key(house: House, clock: Clock) -> None:
+    consent = Consent("form", clock.now(), origin="192.0.2.7")
+    made = await house.members.create(house.account, "taro@example.jp", consent=consent)
+    await house.renew("seal")
+    await house.reseal()
+    assert (await house.under())[0] == [2]
+    assert [record.origin for record in await house.members.consents(house.account, made.member_id)] == ["192.0.2.7"]

@@ -245,7 +245,7 @@ def leaves(world: World) -> st.SearchStrategy[dict[str, Any]]:
         | st.fixed_dictionaries({"within_days": st.sampled_from([1, 10, 30])})
         | st.fixed_dictionaries({"never": st.booleans()})
     )
-    statuses = st.sampled_from(["active", "unsubscribed", "unconfirmed"])
+    statuses = st.sampled_from(["active", "unsubscribed", "pending"])
     others = [
         st.fixed_dictionaries({"group": st.sampled_from(world.groups)}),
         st.fixed_dictionaries({"segment": st.sampled_from(sorted(world.segments))}),

@@ -107,11 +107,11 @@ async def test_a_preview_counts_like_a_snapshot_and_shows_masked_samples(house: 
     preview = await house.previewed({"attribute": "city", "equals": "tokyo"})
     assert preview is not None
     assert (preview.count.matching, preview.count.sendable) == (21, 19)
-    assert preview.count.left_out == {"unconfirmed": 1, "bounced": 1}
+    assert preview.count.left_out == {"pending": 1, "bounced": 1}
     assert preview.samples == ("t***@example.jp",) * 19
     segment = await house.segments.create(house.account, "tokyo", {"attribute": "city", "equals": "tokyo"})
     found, left_out = await house.slices({"segments": [ids.encode("seg", segment.segment_id)]})
-    assert (len(found), left_out) == (19, {"unconfirmed": 1, "bounced": 1})
+    assert (len(found), left_out) == (19, {"pending": 1, "bounced": 1})
 
 
 async def test_slices_meet_at_their_seams_and_carry_destination_tags(house: House) -> None:

@@ -82,7 +82,7 @@ async def test_a_bounce_suppresses_the_address_and_takes_no_consent_back(
     made = await members.create(account, "taro@example.jp", consent=given)
     stop = Stop(account, made.member_id, "bounced", clock.now())
     assert [await carry_stops(stops, [stop]) for _ in range(2)] == [1, 0]
-    assert (await members.get(account, made.member_id)).status == "active"
+    assert (await members.get(account, made.member_id)).status == "bounced"
     assert [record.kind for record in await members.consents(account, made.member_id)] == ["given"]
     found = await SuppressionStore(vault, rings).find(account, "taro@example.jp")
     assert found is not None

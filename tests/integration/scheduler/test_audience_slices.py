@@ -83,7 +83,7 @@ async def test_the_first_slice_is_small_so_that_sending_begins_while_the_rest_is
 
 async def test_who_may_not_be_sent_to_is_left_out_and_counted_by_reason(stage: Stage, vault: asyncpg.Pool) -> None:
     await stage.members(30)
-    await stage.members(5, status="unconfirmed")
+    await stage.members(5, status="pending")
     (bounced, *_) = await stage.members(1)
     await vault.execute(
         "INSERT INTO suppression SELECT account_id, suppression_hash, 'all', 'bounced', app.now() FROM member"
@@ -95,7 +95,7 @@ async def test_who_may_not_be_sent_to_is_left_out_and_counted_by_reason(stage: S
     await stage.cut_audiences(slice_rows=10)
     run = await stage.run(campaign)
     assert run.counts.snapshot == 30
-    assert run.left_out == {"unconfirmed": 5, "bounced": 1}
+    assert run.left_out == {"pending": 5, "bounced": 1}
 
 
 async def test_who_comes_after_the_first_slice_is_not_of_the_audience(stage: Stage) -> None:

@@ -135,10 +135,10 @@ async def test_a_test_goes_to_its_members_at_once_and_leaves_the_draft_a_draft(
 
 async def test_a_test_names_each_member_that_may_not_be_sent_to(stage: Stage, main: asyncpg.Pool) -> None:
     (good,) = await stage.members(1)
-    (unconfirmed,) = await stage.members(1, status="unconfirmed")
+    (pending,) = await stage.members(1, status="pending")
     campaign = await stage.campaigns.create(stage.account_id, stage.fields())
     with pytest.raises(InvalidInput) as caught:
-        await stage.campaigns.test(stage.account_id, campaign.campaign_id, [good, unconfirmed, stage.new_id()])
+        await stage.campaigns.test(stage.account_id, campaign.campaign_id, [good, pending, stage.new_id()])
     assert [fault.pointer for fault in caught.value.faults] == ["/members/1", "/members/2"]
     for wrong in ([], await stage.members(21)):
         with pytest.raises(InvalidInput):

@@ -2,6 +2,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import pytest
 from prometheus_client import REGISTRY
 
 from core import outbox
@@ -23,7 +24,8 @@ async def nothing() -> None:
 
 def sweep(stage: Stage, stops: asyncpg.Pool, clock: Clock, **calls: object) -> Sweep:
     given = {"reap": nothing, "fold": nothing, "fold_engagement": nothing, "forget_batches": nothing} | calls
-    return Sweep(stage.main, stops, clock, new_id=stage.new_id, lead=600, audit_days=90, **given)  # type: ignore[arg-type]
+    kept = {"audit_days": 90, "consent_days": 1096}
+    return Sweep(stage.main, stops, clock, new_id=stage.new_id, lead=600, **kept, **given)  # type: ignore[arg-type]
 
 
 async def stop_members(stage: Stage, count: int) -> None:
@@ -55,6 +57,18 @@ async def test_stops_that_were_carried_before_we_died_are_not_doubled(
     await stage.main.execute("UPDATE stop SET carried_at = NULL")
     assert await chores.carry_stops(stage.main, stops) == 10
     assert await vault.fetchval("SELECT count(*) FROM consent WHERE kind = 'withdrawn'") == 10
+
+
+async def test_old_consents_of_who_left_expire_in_steps_until_none_is_left(
+    stage: Stage, stops: asyncpg.Pool, vault: asyncpg.Pool, vault_owner: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chores, "MEMBERS_AT_ONCE", 4)
+    await stop_members(stage, 10)
+    await chores.carry_stops(stage.main, stops)
+    assert await chores.expire_consents(stops, 1_096) == 0
+    await shift_clock(vault_owner, 1_097 * 86_400)
+    assert await chores.expire_consents(stops, 1_096) == 10
+    assert await vault.fetchval("SELECT count(*) FROM consent WHERE member_id IS NULL") == 10
 
 
 async def test_one_pass_takes_a_campaign_s_audience_through_its_run_to_the_end(

@@ -106,7 +106,7 @@ class Fate(Sending):
 
     def unsubscribe(self, run: Run, data: st.DataObject) -> None:
         member_id = data.draw(st.sampled_from(run.members))
-        self.house.do(self.stops.stop(run.account_id, member_id, "unsubscribed"))
+        self.house.do(self.stops.stop(run.account_id, [member_id], "unsubscribed"))
 
     def stopped(self, run: Run) -> list[int]:
         return sorted(seq for run_id, seq in self.world.last.stopped if run_id == run.run_id)
@@ -121,7 +121,7 @@ class Fate(Sending):
         member_id = data.draw(st.sampled_from(run.members))
         self.world.in_the_vault.discard(member_id)
         if data.draw(mostly, label="told"):
-            self.house.do(self.stops.stop(run.account_id, member_id, "erased"))
+            self.house.do(self.stops.stop(run.account_id, [member_id], "erased"))
 
     def schedule(self, _: None, data: st.DataObject) -> None:
         size, first = data.draw(st.integers(1, 6)), data.draw(nth)
