@@ -23,6 +23,7 @@ from deploy.commands.restore import restore
 from deploy.commands.route import route
 from deploy.commands.scheduler import scheduler
 from deploy.commands.steal import steal
+from deploy.commands.suppressions import suppressions
 from deploy.commands.suspend import resume, suspend
 from deploy.commands.top import top
 from deploy.commands.tracker import tracker
@@ -60,6 +61,7 @@ app.command("restore", rich_help_panel=TASKS)(restore)
 app.command("steal", rich_help_panel=TASKS)(steal)
 app.add_typer(accounts, name="accounts", rich_help_panel=TASKS)
 app.add_typer(api_keys, name="api-keys", rich_help_panel=TASKS)
+app.add_typer(suppressions, name="suppressions", rich_help_panel=TASKS)
 app.add_typer(keys, name="keys", rich_help_panel=TASKS)
 app.command("api", rich_help_panel=PROCESSES)(api)
 app.command("tracker", rich_help_panel=PROCESSES)(tracker)

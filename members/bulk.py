@@ -91,6 +91,7 @@ class BulkStore:
         read = [_read(place, item, definitions) for place, item in enumerate(items)]
         rows = [one for one in read if isinstance(one, Row)]
         merge = Merge(
+            rings=self._rings,
             ring=ring,
             definitions=definitions,
             mode=mode,
@@ -98,6 +99,8 @@ class BulkStore:
             consent_source=consent.source if consent else "",
             consent_at=consent.given_at if consent else None,
             new_ids=self._new_id.many,
+            form_version=consent.form_version if consent else None,
+            confirmed_at=consent.confirmed_at if consent else None,
             random=self._random,
         )
         made = _outcomes(rows, *await self._written(merge, rows))
@@ -124,6 +127,8 @@ def _check(items: Sequence[Item], mode: Mode, consent: Consent | None) -> None:
         faults.append(Fault("/members", "too-many", f"1 to {MAX_MEMBERS} members at once"))
     if consent is None and mode != "update":
         faults.append(Fault("/consent", "no-consent", "Say where and when the members consented"))
+    if consent is not None and consent.origin is not None:
+        faults.append(Fault("/consent/origin", "not-here", "Many members have no one origin: create them one by one"))
     if faults:
         raise InvalidInput("The members can't be merged", faults)
 

@@ -28,6 +28,7 @@ SQL = sql.load(__package__ or "", "keyring.sql")
 
 _PURPOSES = ("seal", "index", "suppression")
 _DESTINATION = "destination_tag"
+_SUPPRESSION = "suppression"
 _MAX_TAGS = 100_000
 
 
@@ -100,7 +101,7 @@ class KeyRings:
         self._pool = pool
         self._kek = kek
         self._rings: dict[UUID, Ring] = {}
-        self._destination: bytes | None = None
+        self._installation: dict[str, bytes] = {}
 
     async def ring(self, account_id: UUID) -> Ring:
         """Return the account's ring; raise NotFound if it has none, ConfigurationError if the KEK is not its own."""
@@ -155,15 +156,26 @@ class KeyRings:
         return ring
 
     async def destination_key(self) -> bytes:
-        """Return the installation's key of destination tags, made at the first call ever."""
-        if self._destination is None:
-            wrapped = await self._kek.wrap(self.random(KEY_BYTES), _DESTINATION.encode())
-            await self._pool.execute(SQL["offer_installation_key"], _DESTINATION, wrapped, self._kek.fingerprint)
-            row = await self._pool.fetchrow(SQL["installation_key"], _DESTINATION)
+        """Return the installation's key of destination tags."""
+        return await self._installation_key(_DESTINATION)
+
+    async def everywhere(self) -> KeyedHash:
+        """Return what hashes the addresses that are suppressed in all accounts."""
+        return KeyedHash(await self._installation_key(_SUPPRESSION))
+
+    async def _installation_key(self, purpose: str) -> bytes:
+        """Return one of the installation's own keys, made at the first call ever."""
+        key = self._installation.get(purpose)
+        if key is None:
+            wrapped = await self._kek.wrap(self.random(KEY_BYTES), purpose.encode())
+            await self._pool.execute(SQL["offer_installation_key"], purpose, wrapped, self._kek.fingerprint)
+            row = await self._pool.fetchrow(SQL["installation_key"], purpose)
             if row is None:
-                raise NotFound("The installation has no destination key")
-            self._destination = await self._open(row["wrapped"], row["kek_fingerprint"], _DESTINATION.encode())
-        return self._destination
+                raise NotFound("The installation has no such key")
+            key = self._installation[purpose] = await self._open(
+                row["wrapped"], row["kek_fingerprint"], purpose.encode()
+            )
+        return key
 
     async def _open(self, wrapped: bytes, fingerprint: str, aad: bytes) -> bytes:
         try:

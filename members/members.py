@@ -19,6 +19,7 @@ from members.consents import evidence, ledger
 from members.errors import AddressTaken, Overtaken
 from members.facets import groups_of, make_facets, topics_of
 from members.fence import hold_keys, unless_overtaken
+from members.global_suppressions import refuse_everywhere
 from members.groups import check_groups
 from members.keyring import KeyRings, Ring
 from members.member import Consent, ConsentRecord, Member, Page, new_rows, read_member
@@ -88,6 +89,7 @@ class MemberStore:
                     await check_groups(connection, account_id, groups)
                     await check_topics(connection, account_id, topics, "/topics")
                     await mark_used(connection, account_id, definitions, checked)
+                    await refuse_everywhere(connection, self._rings, parsed.key)
                     await lift_or_refuse(connection, account_id, hashes.suppression, rows.tag, consent, joined)
                     status: Status = "active" if consent else "pending"
                     await connection.execute(
@@ -204,6 +206,8 @@ class MemberStore:
                     await check_groups(connection, account_id, groups or ())
                     await check_topics(connection, account_id, topics or (), "/topics")
                     await mark_used(connection, account_id, definitions, merged.keys() & definitions.keys())
+                    if elsewhere:
+                        await refuse_everywhere(connection, self._rings, parsed.key)
                     if elsewhere or consent is not None:
                         await lift_or_refuse(connection, account_id, suppression_hash, tag, consent, joined)
                     changed = await connection.fetchrow(

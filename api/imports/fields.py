@@ -8,8 +8,8 @@ import orjson
 
 from core.errors import Fault, InvalidInput
 
-OPTIONS = ("format", "compression", "encoding", "delimiter", "mode", "time_zone", "groups", "consent_at")
-"""Parts that members/imports/options.py judges; `groups` is a JSON list."""
+OPTIONS = ("format", "compression", "encoding", "delimiter", "mode", "time_zone", "groups", "topics", "consent_at")
+"""Parts that members/imports/options.py judges; `groups` and `topics` are JSON lists."""
 FIELDS = ("mapping", "consent_source", "dry_run", *OPTIONS)
 
 _YES_OR_NO = {"": False, "false": False, "true": True}
@@ -33,10 +33,11 @@ def read_fields(fields: Mapping[str, str], *, has_file: bool) -> Told:
         fault = 'A JSON object: email or an attribute by column title, such as {"メール": "email"}'
         faults.append(Fault("/mapping", "not-a-mapping", fault))
     options: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
-    if "groups" in options:
-        options["groups"] = _json(options["groups"])
-        if not isinstance(options["groups"], list):
-            faults.append(Fault("/groups", "not-a-list", "A JSON list of group ids"))
+    for name in ("groups", "topics"):
+        if name in options:
+            options[name] = _json(options[name])
+            if not isinstance(options[name], list):
+                faults.append(Fault(f"/{name}", "not-a-list", "A JSON list of ids"))
     dry_run = _YES_OR_NO.get(fields.get("dry_run", ""))
     if dry_run is None:
         faults.append(Fault("/dry_run", "not-a-boolean", "true or false"))

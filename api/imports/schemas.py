@@ -103,6 +103,10 @@ UPLOAD: dict[str, Any] = {
                             "type": "string",
                             "description": "JSON list of groups to put them into",
                         },
+                        "topics": {
+                            "type": "string",
+                            "description": "JSON list of topics that new members join by their consent",
+                        },
                     },
                     "example": {
                         "file": "メール,氏名\r\ntaro@example.jp,山田太郎\r\n",

@@ -6,14 +6,13 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from api.auth import By, Requires
-from api.members.schemas import Address, ConsentGiven, Groups, Values
+from api.members.schemas import Address, ConsentGiven, Groups, Values, consent_of
 from api.problems import FaultShown
 from api.route import Route
 from api.services import From
 from api.values import Answer, Body, MemberId
 from members.bulk import MAX_MEMBERS, Item, Outcome
 from members.imports.options import Mode
-from members.member import Consent
 
 router = APIRouter(prefix="/v1/members", tags=["members"], route_class=Route)
 
@@ -66,12 +65,11 @@ class BulkShown(Answer):
 @router.post("/bulk", dependencies=[Requires("members:write")])
 async def merge_members(body: BulkMembers, by: By, services: From) -> BulkShown:
     """Create and change up to 1,000 members by address, together. One that can't be taken costs itself alone."""
-    given = body.consent
     outcomes = await services.bulk.merge(
         by.account_id,
         [Item(member.email, member.attributes) for member in body.members],
         mode=body.mode,
-        consent=None if given is None else Consent(given.source, given.given_at or services.clock.now()),
+        consent=consent_of(body.consent, services.clock),
         groups=body.groups,
     )
     counts = {

@@ -8,7 +8,6 @@ from api import revisions
 from api.auth import By, Caller, Requires
 from api.members.fields import at_fields, sent
 from api.members.schemas import (
-    ConsentGiven,
     ConsentsShown,
     MemberChange,
     MemberShown,
@@ -17,6 +16,7 @@ from api.members.schemas import (
     Search,
     SearchShown,
     TagsMoved,
+    consent_of,
     shown,
     shown_consents,
     shown_search,
@@ -27,8 +27,6 @@ from api.route import Route
 from api.services import From, Services
 from api.values import MemberPath
 from core import ids
-from core.clock import Clock
-from members.member import Consent
 from members.search import Found
 
 router = APIRouter(prefix="/v1/members", tags=["members"], route_class=Route)
@@ -42,7 +40,7 @@ async def create_member(body: NewMember, response: Response, by: By, services: F
             by.account_id,
             body.email,
             sent(body, body.attributes),
-            consent=_consent(body.consent, services.clock),
+            consent=consent_of(body.consent, services.clock),
             groups=body.groups,
             topics=body.topics,
         )
@@ -89,7 +87,7 @@ async def change_member(
     member_id: MemberPath, revision: IfMatch, body: MemberChange, response: Response, by: By, services: From
 ) -> MemberShown:
     """Change a member, record a consent or end it, pause or resume. What runs already stops for who withdraws."""
-    consent = _consent(body.consent, services.clock)
+    consent = consent_of(body.consent, services.clock)
     with at_fields(body):
         changed = await services.members.change(
             by.account_id,
@@ -141,9 +139,3 @@ async def _visible(by: Caller, services: Services) -> frozenset[str] | None:
         return None
     attributes = await services.attributes.list(by.account_id)
     return frozenset(attribute.name for attribute in attributes if attribute.protection == "open")
-
-
-def _consent(given: ConsentGiven | None, clock: Clock) -> Consent | None:
-    if given is None:
-        return None
-    return Consent(given.source, given.given_at or clock.now(), given.form_version, given.confirmed_at, given.origin)

@@ -11,9 +11,10 @@ from api.members.fields import shown_values
 from api.pagination import Listed, Page
 from api.values import Answer, Body, GroupId, Instant, MemberId, TopicId
 from core import ids
+from core.clock import Clock
 from members.addresses import mask
 from members.consents.ledger import MAX_FORM_VERSION, MAX_SOURCE
-from members.member import ConsentKind, ConsentRecord, Member
+from members.member import Consent, ConsentKind, ConsentRecord, Member
 from members.scopes import shown_scope
 from members.search import MAX_HITS, MAX_PART, Found
 from members.status import Status
@@ -176,6 +177,13 @@ class ConsentsShown(Answer):
 
     items: list[ConsentShown]
     next: None = None
+
+
+def consent_of(given: ConsentGiven | None, clock: Clock) -> Consent | None:
+    """Return a consent as the stores take it; given now, if no time is said."""
+    if given is None:
+        return None
+    return Consent(given.source, given.given_at or clock.now(), given.form_version, given.confirmed_at, given.origin)
 
 
 def shown(member: Member, visible: frozenset[str] | None) -> MemberShown:

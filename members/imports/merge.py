@@ -23,10 +23,12 @@ from members.facets import groups_of, make_facets, topics_of
 from members.fence import hold_keys
 from members.imports.columns import Reject, Row
 from members.imports.options import Mode
-from members.keyring import AddressHashes, Ring
+from members.imports.suppressed import find_suppressed
+from members.keyring import AddressHashes, KeyRings, Ring
 from members.member import NewRows, new_rows
 from members.opener import Opener
 from members.profile import Profile, Value, load, same_values, seal, unwrap_member_key
+from members.scopes import ALL, topic_scope
 from members.sealer import RANDOM_BYTES
 from members.sealing import NONCE_BYTES
 from members.values import defaults
@@ -97,6 +99,7 @@ class Merge:
     file's own counters, so what its earlier batches would have made has to be remembered.
     """
 
+    rings: KeyRings
     ring: Ring
     definitions: Definitions
     mode: Mode
@@ -105,6 +108,9 @@ class Merge:
     consent_at: datetime | None
     new_ids: Callable[[int], Sequence[UUID]]
     random: Callable[[int], bytes]
+    topics: frozenset[UUID] = frozenset()
+    form_version: str | None = None
+    confirmed_at: datetime | None = None
     import_id: UUID | None = None
     dry_run: bool = False
     used: set[str] = field(default_factory=set)
@@ -126,7 +132,7 @@ class Merge:
         for number, version in enumerate(self.ring.addresses):
             digests = [hashed.lookup[number][1] for hashed in hashes]
             found += await pool.fetch(SQL["existing"], account_id, version, digests, self.import_id)
-        suppressed = await pool.fetch(SQL["suppressed"], account_id, [hashed.suppression for hashed in hashes])
+        suppressed = await find_suppressed(pool, self.rings, self.ring, rows, hashes)
         if self.dry_run:
             seen = await pool.fetch(SQL["marked"], self.import_id, [_mark(hashed) for hashed in hashes])
         else:
@@ -134,7 +140,7 @@ class Merge:
         return Standing(
             hashes,
             {row["ord"]: row for row in found},
-            frozenset(row["ord"] for row in suppressed),
+            suppressed,
             frozenset(row["ord"] for row in seen),
         )
 
@@ -163,7 +169,7 @@ class Merge:
             else:
                 values = default | row.values if default else row.values
                 mine = random[place * RANDOM_BYTES : (place + 1) * RANDOM_BYTES]
-                facets = make_facets(values, self.definitions, self.ring, self.groups, ())
+                facets = make_facets(values, self.definitions, self.ring, self.groups, self.topics)
                 hashes = standing.hashes[place]
                 decision.new.append(
                     new_rows(self.ring, next(new_ids), row.address, hashes, values, facets, mine, sealer)
@@ -255,8 +261,9 @@ class Merge:
         """Record the new members' consents, after `write`: from then on nobody else adds to the account's ledger."""
         if decision.new:
             members = [row.member_id for row in decision.new]
-            account_id, source, at = self.ring.account_id, self.consent_source, self.consent_at
-            await connection.execute(SQL["record_consents"], account_id, source, at, members)
+            scopes = [ALL, *map(topic_scope, self.topics)]
+            said = (self.consent_source, self.consent_at, self.form_version, self.confirmed_at)
+            await connection.execute(SQL["record_consents"], self.ring.account_id, members, scopes, *said)
 
     async def _insert(self, connection: Lent, new: list[NewRows]) -> None:
         member_ids = [row.member_id for row in new]

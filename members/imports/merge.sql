@@ -12,12 +12,6 @@ CROSS JOIN LATERAL (SELECT k.ring_version, k.wrapped FROM keys.member_key k
 LEFT JOIN LATERAL (SELECT true AS seen FROM import_seen s
                    WHERE s.import_id = $4 AND s.member_id = a.member_id OFFSET 0) AS s ON true;
 
--- name: suppressed
-SELECT t.ord::integer - 1 AS ord
-FROM unnest($2::bytea[]) WITH ORDINALITY AS t (hash, ord)
-CROSS JOIN LATERAL (SELECT FROM suppression s
-                    WHERE s.account_id = $1 AND s.hash = t.hash AND s.scope = 'all' OFFSET 0) AS s;
-
 -- name: marked
 -- A dry run makes no members to tell an address by: it remembers the first half of its keyed hash.
 SELECT t.ord::integer - 1 AS ord
@@ -65,5 +59,6 @@ SELECT $1, $2, t.hmac, t.member_id FROM unnest($3::uuid[], $4::bytea[]) AS t (me
 WITH moment AS MATERIALIZED (
     SELECT app.now() AS now
 )
-INSERT INTO consent (account_id, member_id, kind, source, occurred_at, recorded_at)
-SELECT $1, t.member_id, 'given', $2, coalesce($3, now), now FROM moment, unnest($4::uuid[]) AS t (member_id);
+INSERT INTO consent (account_id, member_id, kind, scope, source, occurred_at, recorded_at, form_version, confirmed_at)
+SELECT $1, m.member_id, 'given', s.scope, $4, coalesce($5, now), now, $6, $7
+FROM moment, unnest($2::uuid[]) AS m (member_id), unnest($3::text[]) AS s (scope);

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core import ids
 from core.errors import Fault, InvalidInput, NotFound
-from members.groups import KIND
+from members.groups import KIND as GROUP
 from members.imports.compression import COMPRESSIONS, Compression
 from members.imports.encoding import DELIMITERS, ENCODINGS
+from members.topics import KIND as TOPIC
 
 Mode = Literal["upsert", "add", "update", "replace"]
 Format = Literal["csv", "jsonl"]
@@ -23,7 +24,7 @@ _CHOICES = {
     "encoding": tuple(ENCODINGS),
     "delimiter": DELIMITERS,
 }
-_KNOWN = {*_CHOICES, "time_zone", "groups", "consent_at"}
+_KNOWN = {*_CHOICES, "time_zone", "groups", "topics", "consent_at"}
 DEFAULT_ZONE = "Asia/Tokyo"
 
 
@@ -41,6 +42,7 @@ class Options:
     delimiter: str | None = None
     time_zone: str = DEFAULT_ZONE
     groups: tuple[UUID, ...] = ()
+    topics: tuple[UUID, ...] = ()
     consent_at: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -52,7 +54,8 @@ class Options:
             "encoding": self.encoding,
             "delimiter": self.delimiter,
             "time_zone": self.time_zone,
-            "groups": [ids.encode(KIND, group) for group in self.groups],
+            "groups": [ids.encode(GROUP, group) for group in self.groups],
+            "topics": [ids.encode(TOPIC, topic) for topic in self.topics],
             "consent_at": self.consent_at and self.consent_at.isoformat(),
         }
 
@@ -67,12 +70,13 @@ def read_options(content: Mapping[str, Any]) -> Options:
     zone = given.get("time_zone", DEFAULT_ZONE)
     if not _is_zone(zone):
         faults.append(Fault("/options/time_zone", "unknown-zone", "A zone of the tz database, such as Asia/Tokyo"))
-    groups = _read_groups(given.get("groups", []), faults)
+    groups = _read_ids("groups", GROUP, given, faults)
+    topics = _read_ids("topics", TOPIC, given, faults)
     consent_at = _read_moment(given.get("consent_at"), faults)
     if faults:
         raise InvalidInput("The options can't be read", faults)
     chosen = {key: given[key] for key in _CHOICES if key in given}
-    return Options(**chosen, time_zone=zone, groups=groups, consent_at=consent_at)
+    return Options(**chosen, time_zone=zone, groups=groups, topics=topics, consent_at=consent_at)
 
 
 def _is_zone(name: object) -> bool:
@@ -82,11 +86,11 @@ def _is_zone(name: object) -> bool:
         return False
 
 
-def _read_groups(content: object, faults: list[Fault]) -> tuple[UUID, ...]:
+def _read_ids(key: str, kind: str, given: Mapping[str, Any], faults: list[Fault]) -> tuple[UUID, ...]:
     try:
-        return tuple(ids.decode(KIND, text) for text in cast("list[str]", content))
+        return tuple(ids.decode(kind, text) for text in cast("list[str]", given.get(key, [])))
     except (NotFound, TypeError, AttributeError):
-        faults.append(Fault("/options/groups", "bad-group", "A list of group ids"))
+        faults.append(Fault(f"/options/{key}", "bad-id", f"A list of ids that begin with {kind}_"))
         return ()
 
 

@@ -153,10 +153,12 @@ class _Run:
     async def _merge(self, found: Found, layout: Layout, ring: Ring, definitions: Definitions, rows_done: int) -> int:
         """Merge from `rows_done` to the end; return the rows done then."""
         merge = Merge(
+            rings=self.rings,
             ring=ring,
             definitions=definitions,
             mode=self.options.mode,
             groups=frozenset(self.options.groups),
+            topics=frozenset(self.options.topics),
             consent_source=self.row["consent_source"],
             consent_at=self.options.consent_at,
             new_ids=self.new_id.many,

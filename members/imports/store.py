@@ -25,6 +25,7 @@ from members.imports.report import Report
 from members.keyring import KeyRings
 from members.member import Page
 from members.sealing import NONCE_BYTES
+from members.topics import check_topics
 
 SQL = sql.load(__package__ or "", "store.sql")
 
@@ -123,6 +124,7 @@ class ImportStore:
         read = read_options(options or {})
         check_mapping(mapping or {}, await load_definitions(self._pool, account_id))
         await check_groups(self._pool, account_id, read.groups)
+        await check_topics(self._pool, account_id, read.topics, "/topics")
         if not 0 < len(consent_source) <= MAX_SOURCE and not (read.mode == "update" and not consent_source):
             fault = Fault("/consent_source", "no-consent", f"Where the members consented: 1 to {MAX_SOURCE} characters")
             raise InvalidInput("An import needs to say where its members consented", [fault])

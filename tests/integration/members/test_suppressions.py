@@ -12,6 +12,7 @@ from core.clock import Clock
 from core.errors import InvalidInput
 from core.ids import IdSource
 from members.errors import BadAddress, Suppressed
+from members.imports import ImportStore, run_import
 from members.keyring import KeyRings
 from members.member import Consent
 from members.members import MemberStore
@@ -190,3 +191,23 @@ async def test_what_is_given_out_is_taken_in_again_and_holds_no_address(
     report = await take_in(lists, account, file.decode())
     assert (report.added, report.refused) == (12, 0)
     assert (await store.list(account))[0] == before
+
+
+async def test_a_file_brings_in_nobody_of_a_suppressed_domain(
+    store: SuppressionStore,
+    members: MemberStore,
+    account: UUID,
+    vault: asyncpg.Pool,
+    rings: KeyRings,
+    new_id: IdSource,
+    clock: Clock,
+) -> None:
+    await store.add_hash(account, await store.of_domain(account, "example.com"), "manual")
+    imports = ImportStore(vault, rings, new_id)
+    import_id = await imports.begin(account)
+    await imports.add_block(account, import_id, 0, b"email\ntaro@EXAMPLE.com\nhanako@example.jp\n")
+    await imports.submit(account, import_id, {}, "form")
+    await run_import(vault, rings, import_id, new_id, clock, lambda: True)
+    done = await imports.get(account, import_id)
+    assert (done.created, done.rejected) == (1, 1)
+    assert [member.address for member in (await members.list(account)).items] == ["hanako@example.jp"]

@@ -52,6 +52,14 @@ def test_a_text_that_is_cut_elsewhere_is_another_record() -> None:
     )
 
 
+def test_every_column_of_a_record_counts() -> None:
+    record: list[Any] = [ACCOUNT, MEMBER, "given", "all", "form", None, NOW, NOW, None, None]
+    later = NOW + timedelta(microseconds=1)
+    others: list[Any] = [MEMBER, ACCOUNT, "withdrawn", "topic:", "form ", "", later, later, NOW, b""]
+    for place, other in enumerate(others):
+        assert chain.record_hash(*record[:place], other, *record[place + 1 :]) != chain.record_hash(*record)
+
+
 def test_every_column_of_a_link_counts() -> None:
     link: list[Any] = [ACCOUNT, 1, 5, 3, b"d" * 32, b"p" * 32, NOW]
     others: list[Any] = [MEMBER, 2, 6, 4, b"e" * 32, b"q" * 32, NOW + timedelta(microseconds=1)]
