@@ -108,6 +108,9 @@ class Pipeline:
     async def _commit(self, batch: _Batch, decision: Decision, written: _Written, ahead: _Written | None) -> None:
         """Commit one batch; where someone else was faster with a member of it, look and decide again."""
         try:
+            if ahead is not None and not decision.names <= self._merge.used:
+                # Both would mark the same attributes as used: the later one, coming first, would hold them and wait.
+                await ahead.committed()
             for _ in range(_MAX_RACES):
                 try:
                     async with self._pool.acquire() as connection, connection.transaction():
