@@ -25,7 +25,7 @@ from members.accounts import open_account
 from members.addresses import parse
 from members.attributes import AttributeStore, load_definitions
 from members.audience import AudienceSource
-from members.facets import make_facets
+from members.facets import match_token
 from members.kek import Kek
 from members.keyring import KeyRings, Ring
 from members.member import new_rows
@@ -208,7 +208,8 @@ def _member(ring: Ring, definitions: Any, member_id: UUID, number: int, chance: 
         "plan": chance.choice(PLANS),
         "joined": f"20{chance.randrange(18, 27)}-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}",
     }
-    facets = make_facets(values, definitions, ring)
+    plan = match_token(ring, ring.primary_index, definitions["plan"], values["plan"])
+    facets = {"open": {"city": values["city"], "age": values["age"]}, "match": {"plan": plan}}
     return new_rows(ring, member_id, address, ring.hashes(address.key), values, facets, os.urandom(RANDOM_BYTES))
 
 
