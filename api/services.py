@@ -22,6 +22,7 @@ from members.bulk import BulkStore
 from members.exports.store import ExportStore
 from members.groups import GroupStore
 from members.imports.store import ImportStore
+from members.listing import MemberList
 from members.members import MemberStore
 from members.previews import PreviewStore
 from members.search import MemberSearch
@@ -49,6 +50,7 @@ class Services:
     accounts: AccountStore
     attributes: AttributeStore
     members: MemberStore
+    listing: MemberList
     vault: Vault
     search: MemberSearch
     stops: StopStore

@@ -18,6 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from core import ids, sql
+from core.errors import Fault, InvalidInput
 from members.attributes import load_definitions
 from members.audience_range import AudienceRange, RangeDecider, prepare
 from members.connection import Connection, Lent
@@ -158,6 +159,18 @@ class AudienceSource:
             rows = await connection.fetch(SQL["count"], account_id, planned.path, audience.topic)
             first = await connection.fetch(SQL["samples"], account_id, planned.path, samples, audience.topic)
         return count_of({row["reason"]: row["total"] for row in rows}), [row["member_id"] for row in first]
+
+    async def by_facets(self, account_id: UUID, audience: Audience, pointer: str) -> str | None:
+        """Return an audience as one jsonpath over facets, None for everyone.
+
+        Raises InvalidInput with a fault at `pointer` if facets don't tell all.
+        """
+        async with self._reading() as connection:
+            planned = await self._plan(connection, account_id, audience)
+        if planned.sets:
+            fault = Fault(pointer, "takes-opening", "Its rule asks more than facets tell: preview it instead")
+            raise InvalidInput("This can't be answered at once", [fault])
+        return planned.path
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Lent]:

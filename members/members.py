@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from core import sql
-from core.errors import InvalidInput, NotFound, StaleRevision, Tampered
+from core.errors import InvalidInput, NotFound, StaleRevision
 from members.addresses import parse
 from members.attributes import load_definitions, mark_used
 from members.built_in import TAGS
@@ -22,18 +22,17 @@ from members.fence import hold_keys, unless_overtaken
 from members.global_suppressions import refuse_everywhere
 from members.groups import check_groups
 from members.keyring import KeyRings, Ring
-from members.member import Consent, ConsentRecord, Member, Page, new_rows, read_member
+from members.member import Consent, ConsentRecord, Member, new_rows, read_member
 from members.profile import Profile, seal
 from members.sealer import RANDOM_BYTES
 from members.sealing import KEY_BYTES, NONCE_BYTES
 from members.status import Status, after_change, present
 from members.topics import check_joining, check_topics
-from members.vault import UNREADABLE, Vault, open_key, open_row, ring_for
+from members.vault import Vault, open_key, open_row, ring_for
 from members.writing import checked_values, insert_address, lift_or_refuse, merged_values, suppress
 
 SQL = sql.load(__package__ or "", "members.sql")
 
-MAX_PAGE = 500
 _TRIES = 10
 
 
@@ -124,28 +123,6 @@ class MemberStore:
         if member_id is None:
             raise NotFound("No member has this address")
         return await self.get(account_id, member_id)
-
-    async def many(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[Member]:
-        """Return these members, oldest first; those that are gone or can't be opened are left out."""
-        return await self._opened(account_id, await self._pool.fetch(SQL["many"], account_id, member_ids))
-
-    async def list(
-        self,
-        account_id: UUID,
-        *,
-        after: UUID | None = None,
-        limit: int = 100,
-        status: Status | None = None,
-        path: str | None = None,
-    ) -> Page[Member]:
-        """Return up to `limit` (≤ 500) members by id after the cursor. `path`: a compiled rule (Audience.path).
-
-        A member that can't be opened is counted and left out.
-        """
-        limit = max(1, min(limit, MAX_PAGE))
-        rows = await self._pool.fetch(SQL["list"], account_id, after, limit + 1, status, path)
-        items = await self._opened(account_id, rows[:limit])
-        return Page(list(items), rows[limit - 1]["member_id"] if len(rows) > limit else None)
 
     @unless_overtaken
     async def change(
@@ -277,17 +254,6 @@ class MemberStore:
         if row is None:
             raise NotFound("No such member")
         return row
-
-    async def _opened(self, account_id: UUID, rows: Sequence[asyncpg.Record]) -> Sequence[Member]:
-        ring = await ring_for(self._rings, account_id, {row["ring_version"] for row in rows})
-        definitions = await load_definitions(self._pool, account_id)
-        opened = []
-        for row in rows:
-            try:
-                opened.append(read_member(row, open_row(ring, row), definitions))
-            except Tampered:
-                UNREADABLE.inc()
-        return opened
 
     def _reseal(self, ring: Ring, member_id: UUID, version: int, key: bytes, profile: Profile) -> bytes:
         account, nonce = ring.account_id.bytes, self._random(NONCE_BYTES)

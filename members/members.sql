@@ -14,26 +14,6 @@ FROM member m
 JOIN keys.member_key k USING (account_id, member_id)
 WHERE m.account_id = $1 AND m.member_id = $2;
 
--- name: many
-SELECT m.*, k.ring_version, k.wrapped, app.now() AS now
-FROM member m
-JOIN keys.member_key k USING (account_id, member_id)
-WHERE m.account_id = $1 AND m.member_id = ANY ($2::uuid[])
-ORDER BY m.member_id;
-
--- name: list
--- Walks the primary key from the cursor on.
--- A pause that is over is none: such a member is active.
-SELECT m.*, k.ring_version, k.wrapped, clock.now
-FROM (SELECT app.now() AS now) AS clock
-CROSS JOIN member m
-JOIN keys.member_key k USING (account_id, member_id)
-WHERE m.account_id = $1 AND ($2::uuid IS NULL OR m.member_id > $2)
-  AND ($4::text IS NULL OR CASE WHEN m.paused_until <= clock.now THEN 'active' ELSE m.status END = $4)
-  AND ($5::text IS NULL OR m.facets @@ $5::text::jsonpath)
-ORDER BY m.member_id
-LIMIT $3;
-
 -- name: change
 -- Compare-and-set on the revision: of two writers that read the same row one wins and the other is told. And on the
 -- generation: a member that was re-sealed since has another key, though for its readers nothing changed.

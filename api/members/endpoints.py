@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Response, status
 from api import revisions
 from api.auth import By, Caller, Requires
 from api.members.fields import at_fields, sent
+from api.members.listing import MembersPage, which
 from api.members.schemas import (
     ConsentsShown,
     MemberChange,
     MemberShown,
-    MembersPage,
     NewMember,
     Search,
     SearchShown,
@@ -51,11 +51,17 @@ async def create_member(body: NewMember, response: Response, by: By, services: F
 
 @router.get("", dependencies=[Requires("members:list", "members:read")])
 async def list_members(page: Annotated[MembersPage, Query()], by: By, services: From) -> Listed[MemberShown]:
-    """List members, oldest first; personal fields are masked without `members:read`."""
-    found = await services.members.list(by.account_id, after=page.after, limit=page.limit, status=page.status)
+    """List members, all or filtered, in either direction; personal fields are masked without `members:read`."""
+    wanted = await which(page, services.audiences, by.account_id)
+    found = await services.listing.page(
+        by.account_id, wanted, after=page.after, limit=page.limit, newest_first=page.newest_first
+    )
     visible = await _visible(by, services)
-    following = None if found.next is None else ids.encode("cur", found.next)
-    return Listed(items=[shown(member, visible) for member in found.items], next=following)
+    return Listed(
+        items=[shown(member, visible) for member in found.items],
+        next=None if found.next is None else ids.encode("cur", found.next),
+        count=await services.listing.count(by.account_id, wanted) if page.count else None,
+    )
 
 
 @router.post("/search", dependencies=[Requires("members:read")])
@@ -71,7 +77,7 @@ async def search_members(body: Search, by: By, services: From) -> SearchShown:
     # What was looked for stands nowhere.
     told = {"by": "email" if body.part is None else "part", "hits": len(found.member_ids)}
     await services.audit.record(by.account_id, by.actor, "member.searched", "members", told)
-    return shown_search(found, await services.members.many(by.account_id, found.member_ids))
+    return shown_search(found, await services.listing.some(by.account_id, found.member_ids))
 
 
 @router.get("/{member_id}", dependencies=[Requires("members:list", "members:read")])

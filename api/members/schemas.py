@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from api.members.fields import shown_values
-from api.pagination import Listed, Page
+from api.pagination import Listed
 from api.values import Answer, Body, GroupId, Instant, MemberId, TopicId
 from core import ids
 from core.clock import Clock
@@ -119,13 +119,6 @@ class Search(Body):
         if (self.email is None) == (self.part is None):
             raise ValueError("Search by email or by part")
         return self
-
-
-class MembersPage(Page):
-    """Which members are asked for."""
-
-    status: Status | None = None
-    count: Literal[False] = False
 
 
 class MemberShown(Answer):

@@ -22,6 +22,7 @@ from members.bulk import BulkStore
 from members.exports.store import ExportStore
 from members.groups import GroupStore
 from members.imports import ImportStore
+from members.listing import MemberList
 from members.members import MemberStore
 from members.previews import PreviewStore
 from members.search import MemberSearch
@@ -68,6 +69,7 @@ def _services(this: Process, opened: Opened) -> Services:
         accounts=AccountStore(main),
         attributes=attributes,
         members=MemberStore(members, rings, this.new_id),
+        listing=MemberList(members, rings),
         vault=Vault(members, rings),
         search=MemberSearch(members, rings, this.clock),
         stops=StopStore(main),

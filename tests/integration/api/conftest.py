@@ -34,6 +34,7 @@ from members.groups import GroupStore
 from members.imports.store import ImportStore
 from members.kek import Kek
 from members.keyring import KeyRings, create_ring
+from members.listing import MemberList
 from members.members import MemberStore
 from members.previews import PreviewStore
 from members.search import MemberSearch
@@ -71,6 +72,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         accounts=AccountStore(main),
         attributes=attributes,
         members=MemberStore(vault, rings, new_id),
+        listing=MemberList(vault, rings),
         vault=Vault(vault, rings),
         search=MemberSearch(vault, rings, clock),
         stops=StopStore(main),

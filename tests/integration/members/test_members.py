@@ -11,6 +11,7 @@ from members.attributes import AttributeStore
 from members.errors import AddressTaken, Suppressed
 from members.groups import GroupStore
 from members.keyring import KeyRings
+from members.listing import MemberList
 from members.member import Consent
 from members.members import MemberStore
 from members.suppressions import SuppressionStore
@@ -131,10 +132,13 @@ async def test_withdrawn_consent_ends_and_suppresses(
     assert await SuppressionStore(vault, rings).find(account, "taro@example.jp") is not None
 
 
-async def test_lists_go_on_after_their_cursor(store: MemberStore, account: UUID) -> None:
+async def test_lists_go_on_after_their_cursor(
+    store: MemberStore, account: UUID, vault: asyncpg.Pool, rings: KeyRings
+) -> None:
+    listing = MemberList(vault, rings)
     made = [await store.create(account, f"m{number}@example.jp") for number in range(5)]
-    first = await store.list(account, limit=3)
-    rest = await store.list(account, limit=3, after=first.next)
+    first = await listing.page(account, limit=3)
+    rest = await listing.page(account, limit=3, after=first.next)
     assert [member.member_id for member in first.items + rest.items] == [member.member_id for member in made]
     assert rest.next is None
 
@@ -159,7 +163,7 @@ async def test_a_worker_opens_many_members_and_leaves_out_the_unreadable(
     assert UNREADABLE._value.get() == before + 2
     with pytest.raises(Tampered):
         await store.get(account, ids[0])
-    assert [member.member_id for member in (await store.list(account)).items] == ids[2:]
+    assert [member.member_id for member in (await MemberList(vault, rings).page(account)).items] == ids[2:]
 
 
 async def test_a_swapped_member_key_opens_nothing(store: MemberStore, account: UUID, vault_owner: asyncpg.Pool) -> None:

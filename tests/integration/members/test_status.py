@@ -9,6 +9,7 @@ from core.clock import Clock
 from core.ids import IdSource
 from members.errors import StatusForbids
 from members.keyring import KeyRings
+from members.listing import MemberList, Which
 from members.member import Consent
 from members.members import MemberStore
 from members.status import TRANSITIONS, Status
@@ -77,18 +78,21 @@ async def test_a_paused_member_is_left_out_until_the_time_comes_and_is_active_th
     rings: KeyRings,
     clock: Clock,
 ) -> None:
+    async def listed(status: Status) -> list[UUID]:
+        return [one.member_id for one in (await MemberList(vault, rings).page(account, Which(status))).items]
+
     made = await members.create(account, "taro@example.jp", consent=consent)
     until = clock.now() + DAY
     paused = await members.change(account, made.member_id, 1, pause_until=until)
     assert (paused.status, paused.paused_until) == ("paused", until)
     assert (await reached(vault, rings, account))[0].left_out == {"paused": 1}
-    assert (await members.list(account, status="active")).items == []
+    assert await listed("active") == []
     await shift_clock(vault_owner, DAY.total_seconds() + 1)
     assert (await reached(vault, rings, account))[0].sendable == 1
     woken = await members.get(account, made.member_id)
     assert (woken.status, woken.paused_until) == ("active", None)
-    assert [one.member_id for one in (await members.list(account, status="active")).items] == [made.member_id]
-    assert (await members.list(account, status="paused")).items == []
+    assert await listed("active") == [made.member_id]
+    assert await listed("paused") == []
     changed = await members.change(account, made.member_id, 2, values={"name": "太郎"})
     assert changed.status == "active"
     assert await vault.fetchval("SELECT status FROM member") == "active"
