@@ -20,6 +20,7 @@ from api.imports.endpoints import router as imports
 from api.members.bulk import router as bulk
 from api.members.endpoints import router as members
 from api.members.export import router as own_export
+from api.members.timeline import router as timeline
 from api.notices.endpoints import router as notices
 from api.reports.endpoints import router as reports
 from api.runs.endpoints import router as runs
@@ -33,7 +34,7 @@ from core.database import AWAY
 from core.errors import TodokuError
 
 ROUTERS = (
-    account, attributes, members, bulk, own_export, groups, topics, imports, exports, segments, suppressions,
+    account, attributes, members, bulk, own_export, timeline, groups, topics, imports, exports, segments, suppressions,
     senders, attachments, templates, campaigns, runs, reports, notices, audit,
 )  # fmt: skip
 

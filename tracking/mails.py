@@ -1,4 +1,4 @@
-"""What one member was sent and what came of it, oldest first: for the member's own export.
+"""What one member was sent and what came of it, newest first: for the member's timeline and own export.
 
 Read run by run of the account, page by page, so that it costs no more memory for a member of many years.
 """
@@ -16,7 +16,6 @@ from core import sql
 SQL = sql.load(__package__ or "", "mails.sql")
 
 _PAGE = 200
-_FIRST = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,16 @@ class MailStore:
         """Return the member's stops, oldest first."""
         return [Stop(**row) for row in await self._main.fetch(SQL["stops"], account_id, member_id)]
 
+    async def page(
+        self, account_id: UUID, member_id: UUID, *, before: UUID | None = None, limit: int = 50
+    ) -> list[Mail]:
+        """Return at most `limit` of the member's mails, of the runs that were scheduled before the run `before`."""
+        return [Mail(**row) for row in await self._main.fetch(SQL["page"], account_id, member_id, before, limit)]
+
     async def sent(self, account_id: UUID, member_id: UUID) -> AsyncIterator[Mail]:
-        """Give out the member's mails, oldest first."""
-        after = _FIRST
-        while rows := await self._main.fetch(SQL["page"], account_id, member_id, after, _PAGE):
-            for row in rows:
-                yield Mail(**row)
-            after = rows[-1]["run_id"]
+        """Give out all of the member's mails."""
+        before = None
+        while mails := await self.page(account_id, member_id, before=before, limit=_PAGE):
+            for mail in mails:
+                yield mail
+            before = mails[-1].run_id
