@@ -82,6 +82,7 @@ async def import_suppressions(request: Request, by: By, services: From) -> ListT
 @router.get("/export", dependencies=[Requires("suppressions:read")], response_class=ListFile)
 async def export_suppressions(by: By, services: From) -> ListFile:
     """Download the list as CSV: hashes, since addresses are not kept. It can be imported again into this account."""
+    await services.audit.record(by.account_id, by.actor, "suppression.exported", "suppressions")
     return ListFile(
         services.suppression_lists.give_out(by.account_id),
         headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},

@@ -52,6 +52,13 @@ async def test_a_changed_protection_stands_there(client: httpx.AsyncClient) -> N
     assert (entry["object"], entry["detail"]) == (shop, {"from": "sealed", "to": "open"})
 
 
+async def test_a_downloaded_suppression_list_stands_there(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/suppressions", json={"address": "taro@example.jp"})
+    assert (await client.get("/v1/suppressions/export")).status_code == 200
+    [entry] = await entries(client, "?action=suppression.exported")
+    assert (entry["object"], entry["detail"]) == ("suppressions", {})
+
+
 async def test_keys_made_and_revoked_stand_there(client: httpx.AsyncClient, services: Services, account: Any) -> None:
     made = await services.keys.create(account.account_id, "console", ["templates:read"])
     await services.keys.revoke(account.account_id, made.key.api_key_id)
