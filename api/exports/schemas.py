@@ -12,7 +12,8 @@ from members.exports.columns import MAX_COLUMNS
 from members.exports.store import Export, State
 from members.exports.writing import Format
 
-Column = Annotated[str, Field(max_length=100)]
+# The audit log notes the columns: no text but a name gets that far.
+Column = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class NewExport(Body):

@@ -112,8 +112,9 @@ async def test_an_export_is_made_fetched_and_noted(client: httpx.AsyncClient, wo
 async def test_an_export_of_what_there_is_not_leaves_nothing(
     client: httpx.AsyncClient, main: asyncpg.Pool, vault: asyncpg.Pool
 ) -> None:
-    bad = await client.post("/v1/exports", json={"columns": ["shoe"]})
-    assert {fault["pointer"] for fault in bad.json()["errors"]} == {"/columns/0"}
+    for column in ("shoe", "姓", "taro@example.jp", ""):
+        bad = await client.post("/v1/exports", json={"columns": [column]})
+        assert (bad.status_code, {fault["pointer"] for fault in bad.json()["errors"]}) == (422, {"/columns/0"})
     missing = ids.encode("grp", UUID(int=7))
     bad = await client.post("/v1/exports", json={"audience": {"groups": [missing]}})
     assert {fault["pointer"] for fault in bad.json()["errors"]} == {"/audience/groups/0"}
