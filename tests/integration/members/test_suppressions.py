@@ -14,6 +14,7 @@ from core.ids import IdSource
 from members.errors import BadAddress, Suppressed
 from members.imports import ImportStore, run_import
 from members.keyring import KeyRings
+from members.listing import MemberList
 from members.member import Consent
 from members.members import MemberStore
 from members.scopes import topic_scope
@@ -210,4 +211,4 @@ async def test_a_file_brings_in_nobody_of_a_suppressed_domain(
     await run_import(vault, rings, import_id, new_id, clock, lambda: True)
     done = await imports.get(account, import_id)
     assert (done.created, done.rejected) == (1, 1)
-    assert [member.address for member in (await members.list(account)).items] == ["hanako@example.jp"]
+    assert [member.address for member in (await MemberList(vault, rings).page(account)).items] == ["hanako@example.jp"]
