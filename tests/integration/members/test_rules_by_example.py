@@ -21,10 +21,11 @@ from members.attribute import Choice
 from members.attributes import AttributeStore
 from members.audience import Audience
 from members.groups import GroupStore
-from members.member import Consent
+from members.member import Consent, Member
 from members.members import MemberStore
 from members.previews import PreviewStore
 from members.segments import SegmentStore
+from members.topics import TopicStore
 from scheduler import chores
 from tests.support.campaigns import Stage, set_up
 from tracking import engagement
@@ -63,6 +64,7 @@ OPERATORS = {
     "tags": ["contains", "is_set"],
 }
 SOURCES = ["form", "fair"]
+LATER = datetime.now(UTC) + timedelta(days=30)
 MOMENTS = [NOW - timedelta(days=days, hours=hours) for days, hours in ((40, 0), (10, 0), (9, 23), (1, 0), (0, 1))]
 
 
@@ -73,8 +75,9 @@ class Person:
     member_id: UUID
     values: dict[str, Any]
     groups: set[str]
+    topics: set[str]
     status: str
-    consents: list[tuple[str, datetime]]
+    consents: list[tuple[bool, str, str, datetime]]
     mail: set[tuple[str, str]] = field(default_factory=set)
     seen: dict[str, datetime] = field(default_factory=dict)
 
@@ -86,6 +89,7 @@ class World:
     stage: Stage
     people: list[Person]
     groups: list[str]
+    topics: list[str]
     campaigns: list[str]
     segments: dict[str, Any]
 
@@ -140,6 +144,7 @@ async def world(request: Any, main: asyncpg.Pool, vault: asyncpg.Pool, new_id: I
                 stage.account_id, f"{protection}_{type_}", type_, protection=protection, choices=choices
             )
     groups = [await GroupStore(vault, new_id).create(stage.account_id, name) for name in ("one", "two")]
+    topics = [await TopicStore(vault, new_id).create(stage.account_id, name) for name in ("sake", "tea")]
     people = []
     for number in range(40):
         values = {
@@ -148,23 +153,39 @@ async def world(request: Any, main: asyncpg.Pool, vault: asyncpg.Pool, new_id: I
             for protection in PROTECTIONS
             if chance.random() < 0.7
         }
-        inside = [group for group in groups if chance.random() < 0.4]
-        consents = [(chance.choice(SOURCES), chance.choice(MOMENTS))] if chance.random() < 0.8 else []
+        inside = [group.group_id for group in groups if chance.random() < 0.4]
+        consent = Consent(chance.choice(SOURCES), chance.choice(MOMENTS)) if chance.random() < 0.8 else None
+        chosen = [topic.topic_id for topic in topics if consent and chance.random() < 0.4]
         made = await members.create(
-            stage.account_id,
-            f"m{number}@example.jp",
-            values,
-            consent=Consent(*consents[0]) if consents else None,
-            groups=[group.group_id for group in inside],
+            stage.account_id, f"m{number}@example.jp", values, consent=consent, groups=inside, topics=chosen
         )
-        shown = {ids.encode("grp", group.group_id) for group in inside}
-        people.append(Person(made.member_id, values, shown, made.status, consents))
+        shown = {ids.encode("top", topic) for topic in chosen}
+        person = Person(made.member_id, values, {ids.encode("grp", one) for one in inside}, shown, made.status, [])
+        if consent:
+            person.consents = [(True, scope, consent.source, consent.given_at) for scope in ("all", *shown)]
+            await _moved_on(members, stage.account_id, made, person, chance)
+        people.append(person)
     campaigns = [await _mailed(stage, people, chance) for _ in range(2)]
     while await engagement.fold(main):
         pass
-    world = World(stage, people, [ids.encode("grp", group.group_id) for group in groups], campaigns, {})
+    shown_groups = [ids.encode("grp", group.group_id) for group in groups]
+    world = World(stage, people, shown_groups, [ids.encode("top", one.topic_id) for one in topics], campaigns, {})
     await _segments(world)
     return world
+
+
+async def _moved_on(
+    members: MemberStore, account_id: UUID, made: Member, person: Person, chance: random.Random
+) -> None:
+    """Some leave, some take a pause, and some a pause that is over."""
+    turn = chance.random()
+    if turn < 0.15:
+        await members.change(account_id, made.member_id, made.revision, withdrawn_by="link")
+        person.status = "unsubscribed"
+        person.consents.append((False, "all", "link", LATER))
+    elif turn < 0.3:
+        await members.change(account_id, made.member_id, made.revision, pause_until=LATER)
+        person.status = "paused"
 
 
 async def _mailed(stage: Stage, people: list[Person], chance: random.Random) -> str:
@@ -234,8 +255,8 @@ def leaves(world: World) -> st.SearchStrategy[dict[str, Any]]:
     consent = st.fixed_dictionaries(
         {"given": st.booleans()},
         optional={
-            "scope": st.just("all"),
-            "source": st.sampled_from([*SOURCES, "nowhere"]),
+            "scope": st.sampled_from(["all", *world.topics]),
+            "source": st.sampled_from([*SOURCES, "link"]),
             "after": moments,
             "before": moments,
         },
@@ -245,9 +266,10 @@ def leaves(world: World) -> st.SearchStrategy[dict[str, Any]]:
         | st.fixed_dictionaries({"within_days": st.sampled_from([1, 10, 30])})
         | st.fixed_dictionaries({"never": st.booleans()})
     )
-    statuses = st.sampled_from(["active", "unsubscribed", "pending"])
+    statuses = st.sampled_from(["active", "unsubscribed", "pending", "paused"])
     others = [
         st.fixed_dictionaries({"group": st.sampled_from(world.groups)}),
+        st.fixed_dictionaries({"topic": st.sampled_from(world.topics)}),
         st.fixed_dictionaries({"segment": st.sampled_from(sorted(world.segments))}),
         st.fixed_dictionaries({"status": statuses | st.lists(statuses, min_size=1, max_size=2)}),
         st.fixed_dictionaries({"consent": consent}),
@@ -293,11 +315,17 @@ def known(fact: str, asked: Any, person: Person) -> bool:
     match fact:
         case "group":
             return asked in person.groups
+        case "topic":
+            return asked in person.topics
         case "status":
             return person.status in (asked if isinstance(asked, list) else [asked])
         case "consent":
-            return asked["given"] and any(
-                asked.get("source", source) == source and within(asked, at) for source, at in person.consents
+            return any(
+                asked["given"] is given
+                and asked.get("scope", scope) == scope
+                and asked.get("source", source) == source
+                and within(asked, at)
+                for given, scope, source, at in person.consents
             )
         case "last_open" | "last_click":
             return seen(asked, person.seen.get(fact))
