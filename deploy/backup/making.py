@@ -67,7 +67,7 @@ async def back_up(
             ):
                 await held.dump(path, *options)
                 say(f"{path.name}: {path.stat().st_size:,} bytes")
-            count = await _write_erased(of_main.connection, keys / ERASED)
+            count = await _write_erased(of_members.connection, keys / ERASED)
             say(f"{ERASED}: {count:,} erased members")
     return Made(databases_become, keys_become)
 

@@ -9,5 +9,4 @@ SELECT current_setting('server_version');
 SELECT max(name) FROM schema_migration;
 
 -- name: erased
--- Every erasure lands here first; with it the keys' set knows whom older rows must not bring back.
-SELECT account_id, member_id, min(occurred_at) AS erased_at FROM stop WHERE reason = 'erased' GROUP BY account_id, member_id;
+SELECT account_id, member_id, erased_at FROM erased ORDER BY erased_at;

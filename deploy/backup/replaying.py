@@ -60,9 +60,11 @@ async def _from_database(dsn: str, main: asyncpg.Connection, members: asyncpg.Co
         raise ConfigurationError(f"What to replay can't be reached ({type(error).__name__})") from None
     try:
         if await source.fetchval(SQL["is_main"]):
-            erasures = await _copied(source, "erasures", members, "erase")
-            return Replayed(erasures=erasures, stops=await _copied(source, "stops", main, "stop"))
-        return Replayed(suppressions=await _copied(source, "suppressions", members, "suppress"))
+            return Replayed(stops=await _copied(source, "stops", main, "stop"))
+        erasures = await _copied(source, "erasures", members, "erase")
+        suppressions = await _copied(source, "suppressions", members, "suppress")
+        suppressions += await _copied(source, "global_suppressions", members, "suppress_globally")
+        return Replayed(erasures=erasures, suppressions=suppressions)
     finally:
         await source.close(timeout=5)
 

@@ -64,13 +64,13 @@ async def play(stage: Stage, victims: Sequence[Victim], clock: Clock) -> None:
 
 def _member(victim: Victim) -> dict[str, Any]:
     values = {"name": victim.name, "phone": victim.phone, "note": victim.note, "plan": victim.plan, "city": "osaka"}
-    consent = {"source": "form", "given_at": "2026-01-01T00:00:00+09:00"}
+    consent = {"source": "form", "given_at": "2026-01-01T00:00:00+09:00", "origin": victim.origin}
     return {"email": victim.email, "attributes": values, "consent": consent}
 
 
 async def _import(api: Api, victims: Sequence[Victim]) -> None:
     """Bring a file in, with a row that is no address, and one that stands twice."""
-    sheet = to_csv(victims, without=("domain",))
+    sheet = to_csv(victims, without=("domain", "origin"))
     bad = f"{victims[0].email.partition('@')[0]}@,{victims[0].name},{victims[0].phone},,\r\n"
     content = (sheet + bad + sheet.splitlines(keepends=True)[1]).encode("cp932")
     found = await api.upload("imports", "members.csv", content, {"consent_source": "form"})

@@ -17,7 +17,10 @@ _NOTES = ("左利きで猫アレルギー", "毎週木曜に三味線を習う",
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A member as the thief knows them; all of it is sealed, `plan` matchable besides."""
+    """A member as the thief knows them; all of it is sealed, `plan` matchable besides.
+
+    `origin`: the address on the internet that they consented from.
+    """
 
     email: str
     domain: str
@@ -25,6 +28,7 @@ class Victim:
     phone: str
     note: str
     plan: str
+    origin: str
 
     def __repr__(self) -> str:
         """Say nothing: a repr ends up in logs."""
@@ -41,6 +45,7 @@ def make_victims(count: int) -> list[Victim]:
             phone=f"090-{7431 + number}-{2956 + 7 * number}",
             note=f"{_NOTES[number % len(_NOTES)]}、会員番号ZX{88_000 + number}",
             plan=f"platypus-plan-{number % 3}",
+            origin=f"2001:db8:7431:{0x2956 + number:x}::1f",
         )
         for number in range(count)
     ]
