@@ -99,7 +99,7 @@ def test_everything_starts_answers_restarts_and_stops_in_time(directory: Path) -
         api = re.search(r"http://127\.0\.0\.1:\d+(?=/v1)", said)
         assert api
         answer = httpx.get(f"{api[0]}/v1/attributes", headers={"Authorization": f"Bearer {key}"}, timeout=10)
-        assert [item["name"] for item in answer.json()["items"]] == ["name"]
+        assert [item["name"] for item in answer.json()["items"]] == ["name", "locale", "time_zone", "tags"]
 
         # Commands beside it find its databases; a second one is refused.
         assert "first start" in todoku("api-keys", "list", data_dir=directory).stdout

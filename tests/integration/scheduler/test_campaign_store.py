@@ -105,7 +105,7 @@ async def test_content_is_frozen_at_scheduling(stage: Stage, main: asyncpg.Pool)
     links = await main.fetchval("SELECT links FROM content")
     assert body["subject"] == "Hello {{ name }}"
     assert body["sender"]["address"] == "news@example.jp"
-    assert body["attributes"] == ["name"]
+    assert body["attributes"] == ["name", "locale", "time_zone", "tags"]
     assert (body["track_opens"], body["track_clicks"]) == (False, True)
     assert links == ["https://example.com/"]
     lane = await main.fetchrow("SELECT pool, state, weight, rate_per_hour FROM lane WHERE run_id = $1", campaign.run_id)
