@@ -52,7 +52,7 @@ async def test_the_newest_come_first_if_asked_and_pages_go_on(client: httpx.Asyn
     assert await listed(client, sort="-created_at") == ["d", "c", "b", "a"]
     seen: list[str] = []
     cursor: str | None = ""
-    while cursor is not None:
+    while cursor is not None and len(seen) <= 4:
         query: dict[str, Any] = {"sort": "-created_at", "limit": 2, "status": "active"} | (
             {"cursor": cursor} if cursor else {}
         )

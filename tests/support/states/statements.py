@@ -63,7 +63,7 @@ class Statements:
         return triage(waiting, RETRY, resend_uncertain=claim.resend_uncertain, jitter=JITTER)
 
     async def omit(self, run_id: UUID, seqs: Sequence[int]) -> None:
-        await self._ledger.omit(run_id, seqs)
+        await self._ledger.omit(run_id, seqs, "erased")
 
     async def intend(self, messages: Sequence[Intended], *, again: bool = False) -> dict[int, Refusal]:
         return await self._ledger.ask(messages, again=again)
