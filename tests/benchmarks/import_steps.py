@@ -39,6 +39,7 @@ async def measure(
         with cpu.step("records to rows: address, values"):
             rows, _ = read_all(layout, records[1:])
         merge = Merge(
+            rings=rings,
             ring=ring,
             definitions=definitions,
             mode="upsert",
