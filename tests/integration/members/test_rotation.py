@@ -117,6 +117,7 @@ async def test_a_dead_process_is_not_waited_for(
     await rotation.add(account, "seal")
     await shift_clock(vault_owner, 11)
     await rotation.promote(account, "seal")
+    assert (await rings.reload(account)).primary_seal == 2
 
 
 async def test_a_process_that_stops_is_not_waited_for(
@@ -126,6 +127,7 @@ async def test_a_process_that_stops_is_not_waited_for(
         pass
     await rotation.add(account, "seal")
     await rotation.promote(account, "seal")
+    assert (await rings.reload(account)).primary_seal == 2
 
 
 async def test_a_process_that_was_away_reads_a_ring_before_it_uses_it(
