@@ -76,8 +76,8 @@ class SuppressionLists:
 
     async def take_in(
         self, account_id: UUID, content: bytes, form: Form, report: ListReport
-    ) -> AsyncIterator[list[bytes]]:
-        """Add a list's entries, 5,000 a transaction; give out the hashes that keep someone from all mail now.
+    ) -> AsyncIterator[tuple[list[bytes], str]]:
+        """Add a list's entries, 5,000 a transaction; give out, by scope, the hashes that keep someone from mail now.
 
         `report` is filled as it goes. Raises InvalidInput if the list can't be read at all.
         """
@@ -92,10 +92,12 @@ class SuppressionLists:
             except TodokuError as error:
                 report.refuse(number, error.faults[0].detail if error.faults else error.detail)
             if len(entries) == _BATCH:
-                yield await self._add(account_id, entries, report)
+                for added in await self._add(account_id, entries, report):
+                    yield added
                 entries = []
         if entries:
-            yield await self._add(account_id, entries, report)
+            for added in await self._add(account_id, entries, report):
+                yield added
 
     async def give_out(self, account_id: UUID) -> AsyncIterator[bytes]:
         """Give out the account's own list as CSV, page by page: hash, scope, reason, occurred_at."""
@@ -122,13 +124,14 @@ class SuppressionLists:
         digest = await of[subject[0]](account_id, said[subject[0]])
         return _Entry(digest, read_scope(said.get("scope", ALL), topics), _reason(said), _moment(said))
 
-    async def _add(self, account_id: UUID, entries: list[_Entry], report: ListReport) -> list[bytes]:
+    async def _add(self, account_id: UUID, entries: list[_Entry], report: ListReport) -> list[tuple[list[bytes], str]]:
         rows = await self._pool.fetch(
             SQL["add_many"], account_id, *(list(column) for column in zip(*entries, strict=True))
         )
         report.added += len(rows)
         report.known += len(entries) - len(rows)
-        return [row["hash"] for row in rows if row["scope"] == ALL]
+        scopes = sorted({row["scope"] for row in rows})
+        return [([row["hash"] for row in rows if row["scope"] == scope], scope) for scope in scopes]
 
 
 async def _of_hash(_account_id: UUID, text: str) -> bytes:

@@ -49,6 +49,7 @@ class Stop(NamedTuple):
     member_id: UUID
     reason: Reason
     occurred_at: datetime
+    scope: str = ALL
 
 
 class SuppressionStore:
@@ -108,16 +109,18 @@ class SuppressionStore:
         items = [Suppression(**row) for row in rows[:limit]]
         return items, (items[-1].hash, items[-1].scope) if len(rows) > limit else None
 
-    async def members_of(self, account_id: UUID, digests: Sequence[bytes]) -> AsyncIterator[Sequence[UUID]]:
-        """Give out, in parts, the members whom these entries alone keep from all mail.
+    async def members_of(
+        self, account_id: UUID, digests: Sequence[bytes], scope: str = ALL
+    ) -> AsyncIterator[Sequence[UUID]]:
+        """Give out, in parts, the members whom these entries of one scope alone keep from its mail.
 
-        Who is suppressed by another entry too, as by the own address and by the domain, is not among them.
+        Who is suppressed in it by another entry too, as by the own address and by the domain, is not among them.
         """
         addresses = [digest for digest in digests if len(digest) == ADDRESS_BYTES]
         tags = [int.from_bytes(digest, "big", signed=True) for digest in digests if len(digest) == DOMAIN_BYTES]
         after = UUID(int=0)
         while rows := await self._pool.fetch(
-            SQL["members_of"], account_id, addresses, tags, list(digests), after, _MEMBERS_AT_ONCE
+            SQL["members_of"], account_id, addresses, tags, list(digests), after, _MEMBERS_AT_ONCE, scope
         ):
             found = [row["member_id"] for row in rows]
             yield found
@@ -165,11 +168,17 @@ def _from_base64(text: str) -> bytes:
 
 
 async def carry_stops(pool: asyncpg.Pool, stops: Sequence[Stop]) -> int:
-    """Carry stops into the consent ledger and the suppression list; return how many were new to it.
+    """Carry stops into the consent ledger, the suppression list and topics; return how many were new.
 
     For the scheduler's role, which may do nothing else here. Idempotent; a consent given more than 5 s after a stop
     outlives it.
     """
-    columns = [list(column) for column in zip(*stops, strict=True)] or [[], [], [], []]
-    carried: int = await pool.fetchval(SQL["carry"], *columns)
+    carried: int = await pool.fetchval(
+        SQL["carry"],
+        [stop.account_id for stop in stops],
+        [stop.member_id for stop in stops],
+        [stop.scope for stop in stops],
+        [stop.reason for stop in stops],
+        [stop.occurred_at for stop in stops],
+    )
     return carried

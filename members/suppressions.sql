@@ -16,13 +16,14 @@ LIMIT $4;
 
 -- name: members_of
 -- A walk over the account's members: neither column has an index, which each new member would pay for. $2 hashes of
--- addresses, $3 tags of domains, $4 both as entries; who has another entry besides is not theirs alone.
+-- addresses, $3 tags of domains, $4 both as entries, $7 their scope; who has another entry in it besides is not theirs
+-- alone.
 SELECT m.member_id FROM member m
 WHERE m.account_id = $1 AND m.member_id > $5
   AND (m.suppression_hash = ANY ($2::bytea[]) OR m.tag = ANY ($3::bigint[]))
   AND NOT EXISTS (SELECT FROM suppression s
                   WHERE s.account_id = $1 AND s.hash IN (m.suppression_hash, int8send(m.tag))
-                    AND (s.scope = 'all' AND s.hash <> ALL ($4::bytea[]) OR s.scope = 'global'))
+                    AND (s.scope = $7 AND s.hash <> ALL ($4::bytea[]) OR s.scope = 'global'))
 ORDER BY m.member_id
 LIMIT $6;
 
@@ -40,4 +41,4 @@ SET status = CASE WHEN 'given' = (SELECT c.kind FROM consent c
 WHERE m.account_id = $1 AND m.suppression_hash = $2 AND m.status = 'bounced';
 
 -- name: carry
-SELECT app.carry_stops($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]);
+SELECT app.carry_stops($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]);

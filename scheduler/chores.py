@@ -49,10 +49,10 @@ async def carry_stops(main: asyncpg.Pool, vault: asyncpg.Pool) -> int:
             rows = await connection.fetch(SQL["stops_to_carry"])
             if rows:
                 columns = {name: [row[name] for row in rows] for name in rows[0].keys()}  # noqa: SIM118 - a Record
-                accounts, members = columns["account_id"], columns["member_id"]
+                accounts, members, scopes = columns["account_id"], columns["member_id"], columns["scope"]
                 times = columns["occurred_at"]
-                await vault.execute(SQL["carry_stops"], accounts, members, columns["reason"], times)
-                await connection.execute(SQL["stops_carried"], accounts, members, columns["scope"], times)
+                await vault.execute(SQL["carry_stops"], accounts, members, scopes, columns["reason"], times)
+                await connection.execute(SQL["stops_carried"], accounts, members, scopes, times)
         STOPS_CARRIED.inc(len(rows))
         total += len(rows)
         if len(rows) < STOPS_AT_ONCE:

@@ -34,7 +34,7 @@ WHERE carried_at IS NULL ORDER BY occurred_at LIMIT 1000 FOR NO KEY UPDATE SKIP 
 
 -- name: carry_stops
 -- In the vault, by its one narrow function.
-SELECT app.carry_stops($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]);
+SELECT app.carry_stops($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]);
 
 -- name: stops_carried
 UPDATE stop SET carried_at = app.now()

@@ -130,12 +130,13 @@ WHERE c.run_id = $1 AND run.state = 'finished' AND c.state <> 'done'
 LIMIT 5;
 
 -- name: nothing_sent_after_a_stop
--- An intent looks at stops as its statement begins, and a stop is dated before its COMMIT: 5 s is beyond both.
+-- Of all mail, or of the run's topic. An intent looks at stops as its statement begins, and a stop is dated before its COMMIT: 5 s is beyond both.
 SELECT s.seq::text AS example, count(*) OVER () AS count
 FROM run
 JOIN intent i USING (run_id)
 JOIN standing s USING (run_id, seq)
-JOIN stop ON stop.account_id = run.account_id AND stop.member_id = s.member_id AND stop.scope = 'all'
+JOIN stop ON stop.account_id = run.account_id AND stop.member_id = s.member_id
+     AND stop.scope IN ('all', 'topic:' || run.topic_id)
 WHERE run_id = $1 AND i.at > stop.occurred_at + interval '5 seconds'
   AND i.at < coalesce(stop.lifted_at, 'infinity')
 LIMIT 5;

@@ -27,6 +27,7 @@ from api.route import Route
 from api.services import From, Services
 from api.values import MemberPath
 from core import ids
+from members.scopes import ALL, topic_scope
 from members.search import Found
 
 router = APIRouter(prefix="/v1/members", tags=["members"], route_class=Route)
@@ -92,8 +93,12 @@ async def get_member(member_id: MemberPath, response: Response, by: By, services
 async def change_member(
     member_id: MemberPath, revision: IfMatch, body: MemberChange, response: Response, by: By, services: From
 ) -> MemberShown:
-    """Change a member, record a consent or end it, pause or resume. What runs already stops for who withdraws."""
+    """Change a member, record a consent or end it, pause or resume.
+
+    What runs already stops for who withdraws, and that of a topic for who leaves it.
+    """
     consent = consent_of(body.consent, services.clock)
+    topics = frozenset(() if body.topics is None else (await services.members.get(by.account_id, member_id)).topics)
     with at_fields(body):
         changed = await services.members.change(
             by.account_id,
@@ -109,9 +114,13 @@ async def change_member(
             resume="paused_until" in body.model_fields_set and body.paused_until is None,
         )
     if consent is not None:
-        await services.stops.lift(by.account_id, member_id, consent.given_at)
+        joined = map(topic_scope, frozenset(body.topics or ()) - topics)
+        await services.stops.lift(by.account_id, member_id, consent.given_at, (ALL, *joined))
+    ended = [topic_scope(topic) for topic in topics.difference(changed.topics)]
     if body.withdrawn_by is not None:
-        await services.stops.stop(by.account_id, [member_id], "unsubscribed")
+        ended.append(ALL)
+    if ended:
+        await services.stops.stop(by.account_id, [member_id], "unsubscribed", ended)
     revisions.tag(response, changed.revision)
     return shown(changed, await _visible(by, services))
 

@@ -27,9 +27,9 @@ from api.suppressions.schemas import (
 )
 from core.errors import Fault
 from members.errors import BadAddress
-from members.scopes import ALL, read_scope
+from members.scopes import read_scope
 from members.suppression_lists import Form, ListReport
-from members.suppressions import Suppression, SuppressionStore, read_hash
+from members.suppressions import Reason, Suppression, SuppressionStore, read_hash
 
 router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"], route_class=Route)
 
@@ -48,8 +48,7 @@ async def suppress(body: NewSuppression, response: Response, by: By, services: F
     topics = {topic.topic_id for topic in await services.topics.list(by.account_id)}
     scope = read_scope(body.scope, topics)
     made = await _add(services.suppressions, by.account_id, body, scope)
-    if scope == ALL:
-        await _stop(services, by.account_id, [made.hash], made)
+    await _stop(services, by.account_id, [made.hash], scope, made.reason)
     response.headers["Location"] = f"/v1/suppressions/{show_id(made.hash, made.scope)}"
     return shown(made)
 
@@ -74,8 +73,8 @@ async def import_suppressions(request: Request, by: By, services: From) -> ListT
         raise UnsupportedMediaType("A list is CSV or JSON Lines", [fault])
     report = ListReport()
     parts = services.suppression_lists.take_in(by.account_id, await request.body(), _FORMS[kind], report)
-    async for digests in parts:
-        await _stop(services, by.account_id, digests)
+    async for digests, scope in parts:
+        await _stop(services, by.account_id, digests, scope)
     return taken(report)
 
 
@@ -102,10 +101,9 @@ async def lift_suppression(suppression_id: SuppressionPath, by: By, services: Fr
     """Lift a suppression. A member who unsubscribed stays unsubscribed until consenting again."""
     digest, scope = read_id(suppression_id)
     await services.suppressions.get(by.account_id, digest, scope)
-    if scope == ALL:
-        # The queue first: were the list's entry gone already, nobody could ask for the rest again.
-        async for members in services.suppressions.members_of(by.account_id, [digest]):
-            await services.stops.forgive(by.account_id, members)
+    # The queue first: were the list's entry gone already, nobody could ask for the rest again.
+    async for members in services.suppressions.members_of(by.account_id, [digest], scope):
+        await services.stops.forgive(by.account_id, members, scope)
     await services.suppressions.remove(by.account_id, digest, scope)
 
 
@@ -121,11 +119,13 @@ async def _add(store: SuppressionStore, account_id: UUID, body: NewSuppression, 
     return await store.add_hash(account_id, read_hash(body.hash or ""), body.reason, scope=scope)
 
 
-async def _stop(services: Services, account_id: UUID, digests: list[bytes], entry: Suppression | None = None) -> None:
-    """Have nothing more intended for the members whom these entries keep from mail."""
-    reason = "manual" if entry is None or entry.reason == "erased" else entry.reason
-    async for members in services.suppressions.members_of(account_id, digests):
-        await services.stops.stop(account_id, members, reason)
+async def _stop(
+    services: Services, account_id: UUID, digests: list[bytes], scope: str, reason: Reason = "manual"
+) -> None:
+    """Have nothing more intended for the members whom these entries keep from the scope's mail."""
+    reason = "manual" if reason == "erased" else reason
+    async for members in services.suppressions.members_of(account_id, digests, scope):
+        await services.stops.stop(account_id, members, reason, [scope])
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def _lines(story: "Story") -> "Iterator[str]":
         yield f"left out   {_time(story.omission['at'])}  {story.omission['reason']}"
     for stop in story.stops:
         lifted = "" if stop["lifted_at"] is None else f", lifted {_time(stop['lifted_at'])}"
-        yield f"stop       {_time(stop['occurred_at'])}  {stop['reason']}{lifted}"
+        scope = "" if stop["scope"] == "all" else f" of {stop['scope']}"
+        yield f"stop       {_time(stop['occurred_at'])}  {stop['reason']}{scope}{lifted}"
     for event in story.events:
         link = f" of link {event['link']}" if event["link"] >= 0 else ""
         yield f"event      {_time(event['occurred_at'])}  {event['kind']}{link}"

@@ -14,6 +14,7 @@ from core.errors import InvalidInput, NotFound
 from deploy.operating import names, restrictions, spans
 from deploy.operating.names import RELAYED
 from deploy.operating.restrictions import Imposed
+from members.scopes import shown_scope
 
 SQL = sql.load(__package__ or "", "history.sql")
 
@@ -53,7 +54,8 @@ class Place:
 class Story:
     """What the tables say. `facts` is the snapshot's row with its run's; events and stops as they are stored.
 
-    `restrictions` are those in force that may concern it where it waits.
+    But for the scopes of stops, which are as they are shown. `restrictions` are those in force that may concern it
+    where it waits.
     """
 
     facts: dict[str, Any]
@@ -152,7 +154,7 @@ async def read(main: asyncpg.Pool, run_id: UUID, seq: int) -> Story:
         facts=dict(facts),
         tries=[_try(row) for row in tries],
         events=[dict(row) for row in events],
-        stops=[dict(row) for row in stops],
+        stops=[dict(row) | {"scope": shown_scope(row["scope"])} for row in stops],
         omission=None if omission is None else dict(omission),
         place=place,
         restrictions=[one for one in held if place is not None and one.site_id in {None, place.site_id or RELAYED}],

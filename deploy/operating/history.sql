@@ -23,8 +23,8 @@ SELECT kind, link, occurred_at FROM event WHERE run_id = $1 AND seq = $2 ORDER B
 SELECT reason, at FROM omission WHERE run_id = $1 AND seq = $2;
 
 -- name: stops
--- What stops or has stopped mail to its member.
-SELECT stop.reason, stop.occurred_at, stop.lifted_at
+-- What stops or has stopped mail to its member: all of it, or a topic's.
+SELECT stop.scope, stop.reason, stop.occurred_at, stop.lifted_at
 FROM run JOIN recipient p USING (run_id) JOIN stop ON stop.account_id = run.account_id AND stop.member_id = p.member_id
 WHERE run.run_id = $1 AND p.seq = $2 ORDER BY stop.occurred_at;
 

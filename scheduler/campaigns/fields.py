@@ -106,6 +106,11 @@ def audience_faults(audience: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
+def topic_of(audience: Mapping[str, Any]) -> UUID | None:
+    """Return the topic that is written about to a checked audience, None if it names none."""
+    return ids.decode(_TOPIC, audience["topic"]) if "topic" in audience else None
+
+
 def _lists(part: Mapping[str, Any], pointer: str, faults: list[Fault]) -> int:
     """Check `segments` and `groups` of one part; return how many ids they name."""
     count = 0

@@ -12,6 +12,7 @@ from core import sql
 from core.errors import Conflict, Fault, InvalidInput, NotFound
 from scheduler.campaigns import times
 from scheduler.campaigns.check import CampaignCheck
+from scheduler.campaigns.fields import topic_of
 from scheduler.campaigns.states import State
 
 SQL = {**sql.load(__package__ or "", "freezing.sql"), **sql.load(__package__ or "", "store.sql")}
@@ -65,6 +66,7 @@ async def schedule(
             start.time_zone,
             content_id,
             checked.audience,
+            topic_of(checked.audience),
             checked.weight,
             checked.rate_per_hour,
             checked.resend_uncertain,

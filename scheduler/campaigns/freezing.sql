@@ -18,8 +18,8 @@ INSERT INTO content (content_id, account_id, body, links) VALUES ($1, $2, $3, $4
 
 -- name: insert_run
 INSERT INTO run (run_id, account_id, campaign_id, state, starts_at, local_time, time_zone, content_id, audience,
-                 weight, rate_per_hour, resend_uncertain)
-VALUES ($1, $2, $3, 'scheduled', $4, $5, $6, $7, $8, $9, $10, $11);
+                 topic_id, weight, rate_per_hour, resend_uncertain)
+VALUES ($1, $2, $3, 'scheduled', $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- name: insert_lane
 INSERT INTO lane (run_id, pool, state, weight, rate_per_hour) VALUES ($1, 'bulk', 'held', $2, $3);

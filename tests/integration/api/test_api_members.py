@@ -6,6 +6,7 @@ import asyncpg
 import httpx
 
 from core.ids import decode
+from members.scopes import topic_scope
 
 TARO = {"email": "taro@example.jp", "attributes": {"name": "山田太郎"}, "consent": {"source": "form"}}
 
@@ -70,6 +71,30 @@ async def test_a_consent_given_after_a_withdrawal_lets_mail_through_again(
     gone = await client.patch(where, json={"withdrawn_by": "phone"}, headers={"If-Match": back.headers["ETag"]})
     assert gone.json()["status"] == "unsubscribed"
     assert await main.fetchval("SELECT count(*) FROM stop WHERE lifted_at IS NULL") == 1
+
+
+async def test_a_topic_that_is_left_stops_that_topic_s_mail_at_once_until_a_consent_to_it(
+    client: httpx.AsyncClient, main: asyncpg.Pool, main_owner: asyncpg.Pool, vault_owner: asyncpg.Pool
+) -> None:
+    weekly, daily = [(await client.post("/v1/topics", json={"name": name})).json()["id"] for name in ("w", "d")]
+    made = await client.post("/v1/members", json={**TARO, "topics": [weekly, daily]})
+    where = made.headers["Location"]
+    left = await client.patch(where, json={"topics": [daily]}, headers={"If-Match": made.headers["ETag"]})
+    assert (left.json()["status"], left.json()["topics"]) == ("active", [daily])
+    stop = await main.fetchrow("SELECT scope, reason, carried_at IS NOT NULL AS carried FROM stop")
+    assert stop is not None
+    assert tuple(stop) == (topic_scope(decode("top", weekly)), "unsubscribed", True)
+    timeline = (await client.get(f"{where}/timeline")).json()["items"]
+    assert [entry["scope"] for entry in timeline if entry["kind"] == "stop"] == [weekly]
+    # A minute passes. A consent to all mail alone is none to the topic.
+    await main_owner.execute("UPDATE stop SET occurred_at = occurred_at - interval '1 minute'")
+    await vault_owner.execute("UPDATE suppression SET occurred_at = occurred_at - interval '1 minute'")
+    anew = await client.patch(where, json={"consent": {"source": "form"}}, headers={"If-Match": left.headers["ETag"]})
+    assert await main.fetchval("SELECT lifted_at FROM stop") is None
+    joins = {"topics": [weekly, daily], "consent": {"source": "form"}}
+    back = await client.patch(where, json=joins, headers={"If-Match": anew.headers["ETag"]})
+    assert sorted(back.json()["topics"]) == sorted([weekly, daily])
+    assert await main.fetchval("SELECT lifted_at IS NOT NULL FROM stop")
 
 
 async def test_an_erased_member_is_gone_and_suppressed(client: httpx.AsyncClient) -> None:
@@ -247,17 +272,20 @@ async def test_a_suppression_by_hand_stops_what_runs_and_lifting_it_lets_mail_th
     topic = (await client.post("/v1/topics", json={"name": "weekly"})).json()["id"]
     scoped = await client.post("/v1/suppressions", json={"email": TARO["email"], "scope": topic})
     assert scoped.json()["scope"] == topic
-    assert await main.fetchval("SELECT count(*) FROM stop") == 0
+    of_topic = "SELECT lifted_at IS NULL FROM stop WHERE scope LIKE 'topic:%'"
+    assert await main.fetchval(of_topic)
     entry = await client.post("/v1/suppressions", json={"domain": "example.jp"})
     assert (entry.json()["kind"], entry.json()["scope"], entry.json()["reason"]) == ("domain", "all", "manual")
-    row = await main.fetchrow("SELECT member_id, reason, carried_at, lifted_at FROM stop")
+    row = await main.fetchrow("SELECT member_id, reason, carried_at, lifted_at FROM stop WHERE scope = 'all'")
     assert row is not None
     assert (row["member_id"], row["reason"], row["lifted_at"]) == (decode("mem", made["id"]), "manual", None)
     assert row["carried_at"] is not None
     assert (await client.delete(entry.headers["Location"])).status_code == 204
-    assert await main.fetchval("SELECT lifted_at IS NOT NULL FROM stop")
+    assert await main.fetchval("SELECT lifted_at IS NOT NULL FROM stop WHERE scope = 'all'")
+    assert await main.fetchval(of_topic)
     assert (await client.get(scoped.headers["Location"])).json() == scoped.json()
     assert (await client.delete(scoped.headers["Location"])).status_code == 204
+    assert not await main.fetchval(of_topic)
 
 
 async def test_a_suppression_names_one_thing_in_a_known_scope(client: httpx.AsyncClient) -> None:
@@ -278,16 +306,20 @@ async def test_a_suppression_names_one_thing_in_a_known_scope(client: httpx.Asyn
 
 async def test_a_suppression_list_goes_in_and_out_as_a_file(client: httpx.AsyncClient, main: asyncpg.Pool) -> None:
     await client.post("/v1/members", json=TARO)
+    topic = (await client.post("/v1/topics", json={"name": "weekly"})).json()["id"]
+    file = f"email,reason,scope\r\ntaro@example.jp,complained,{topic}\r\nnobody\r\n".encode()
+    await client.post("/v1/suppressions/import", content=file, headers={"Content-Type": "text/csv"})
+    assert await main.fetchval("SELECT scope FROM stop") == topic_scope(decode("top", topic))
     file = b"email,reason\r\ntaro@example.jp,complained\r\nnobody\r\n"
     taken = await client.post("/v1/suppressions/import", content=file, headers={"Content-Type": "text/csv"})
     assert (taken.json()["added"], taken.json()["refused"]) == (1, 1)
     assert [refusal["line"] for refusal in taken.json()["refusals"]] == [3]
-    assert await main.fetchval("SELECT reason FROM stop") == "manual"
+    assert await main.fetchval("SELECT reason FROM stop WHERE scope = 'all'") == "manual"
     given = await client.get("/v1/suppressions/export")
     assert given.headers["content-type"].startswith("text/csv")
-    assert given.text.count("\r\n") == 2
+    assert given.text.count("\r\n") == 3
     again = await client.post("/v1/suppressions/import", content=given.content, headers={"Content-Type": "text/csv"})
-    assert (again.json()["added"], again.json()["known"]) == (0, 1)
+    assert (again.json()["added"], again.json()["known"]) == (0, 2)
     assert (await client.post("/v1/suppressions/import", content=file)).status_code == 415
 
 

@@ -3,9 +3,11 @@
 import asyncpg
 import pytest
 
-from core import migrations
+from core import ids, migrations
 from core.errors import ConfigurationError
+from core.ids import IdSource
 from deploy.dsns import Dsns
+from tests.support.runs import make_run
 
 
 async def test_a_migrated_database_needs_nothing_more(dsns: Dsns) -> None:
@@ -17,6 +19,22 @@ async def test_a_migration_that_was_changed_afterwards_is_refused(dsns: Dsns, ma
     await main_owner.execute("UPDATE schema_migration SET digest = '\\x00' WHERE name = '0001_foundation'")
     with pytest.raises(ConfigurationError, match="main/0001_foundation"):
         await migrations.migrate(dsns.main_owner, "main")
+
+
+async def test_runs_from_before_topics_stopped_mail_are_given_the_topic_of_their_audience(
+    dsns: Dsns, main: asyncpg.Pool, main_owner: asyncpg.Pool, new_id: IdSource
+) -> None:
+    about, nothing = await make_run(main, new_id), await make_run(main, new_id)
+    topic_id = new_id()
+    audience = {"all": True, "topic": ids.encode("top", topic_id)}
+    await main.execute("UPDATE run SET audience = $2 WHERE run_id = $1", about.run_id, audience)
+    await main_owner.execute(
+        "ALTER TABLE run DROP COLUMN topic_id; ALTER TABLE stop DROP CONSTRAINT stop_scope;"
+        "DELETE FROM schema_migration WHERE name = '0013_topic_stops'"
+    )
+    assert await migrations.migrate(dsns.main_owner, "main") == ["0013_topic_stops"]
+    found = {row["run_id"]: row["topic_id"] for row in await main.fetch("SELECT run_id, topic_id FROM run")}
+    assert found == {about.run_id: topic_id, nothing.run_id: None}
 
 
 async def test_partitions_are_made_ahead_and_making_them_again_does_nothing(main: asyncpg.Pool) -> None:

@@ -130,6 +130,30 @@ async def test_a_stop_before_the_intent_leaves_the_member_out_and_says_why(
     assert await main.fetchval("SELECT total FROM tally_delta WHERE kind = 'suppressed'") == 1
 
 
+async def test_a_topic_s_stop_leaves_the_member_out_of_that_topic_s_run_alone(
+    main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path
+) -> None:
+    run = await arrange_run(main, new_id, addresses(4))
+    about, other = new_id(), new_id()
+    await main.execute("UPDATE run SET topic_id = $1", about)
+    first, second, third, _ = run.members.held
+    for member, topic in ((first, about), (second, other), (third, about)):
+        await main.execute(
+            "INSERT INTO stop (account_id, member_id, scope, reason, occurred_at) "
+            "VALUES ($1, $2, 'topic:' || $3::uuid, 'unsubscribed', app.now())",
+            *(run.account_id, member, topic),
+        )
+    # Who leaves all mail besides is left out once.
+    await main.execute(
+        "INSERT INTO stop (account_id, member_id, reason, occurred_at) VALUES ($1, $2, 'unsubscribed', app.now())",
+        *(run.account_id, third),
+    )
+    async with running_worker(main, run.members, tmp_path, relay(mailbox)):
+        await settled(main, run.run_id)
+    assert await received(mailbox) == Counter(["member1@example.jp", "member3@example.jp"])
+    assert await main.fetchval("SELECT sum(total) FROM tally_delta WHERE kind = 'suppressed'") == 2
+
+
 async def test_a_stop_that_was_lifted_keeps_nobody_out(
     main: asyncpg.Pool, new_id: IdSource, mailbox: RunningMailbox, tmp_path: Path
 ) -> None:

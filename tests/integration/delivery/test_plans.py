@@ -23,11 +23,16 @@ async def test_intents_and_results_read_no_table_from_end_to_end(
     await main_owner.execute(
         "INSERT INTO recipient SELECT $1, n, gen_random_uuid(), 1 FROM generate_series(2, $2) AS n", run.run_id, ROWS
     )
+    await main_owner.execute(
+        "INSERT INTO stop (account_id, member_id, reason, occurred_at) "
+        "SELECT $1, gen_random_uuid(), 'unsubscribed', now() FROM generate_series(1, $2)",
+        *(run.account_id, ROWS),
+    )
     if analysed:
-        await main_owner.execute("ANALYZE intent, recipient")
+        await main_owner.execute("ANALYZE intent, recipient, stop")
     filled = [
         await main_owner.fetchval(f"SELECT tableoid::regclass::text FROM {table} LIMIT 1")
-        for table in ("intent", "recipient")
+        for table in ("intent", "recipient", "stop")
     ]
     seqs = list(range(1, 201))
     given = [run.run_id] * 200, seqs, [1] * 200

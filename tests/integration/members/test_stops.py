@@ -9,7 +9,9 @@ from core.ids import IdSource
 from members.keyring import KeyRings
 from members.member import Consent
 from members.members import MemberStore
+from members.scopes import topic_scope
 from members.suppressions import Stop, SuppressionStore, carry_stops
+from members.topics import TopicStore
 
 
 @pytest.fixture
@@ -87,3 +89,46 @@ async def test_a_bounce_suppresses_the_address_and_takes_no_consent_back(
     found = await SuppressionStore(vault, rings).find(account, "taro@example.jp")
     assert found is not None
     assert found.reason == "bounced"
+
+
+async def test_a_topic_s_stop_takes_the_member_out_of_it_and_leaves_the_rest(
+    members: MemberStore, account: UUID, vault: asyncpg.Pool, stops: asyncpg.Pool, clock: Clock, new_id: IdSource
+) -> None:
+    topics = TopicStore(vault, new_id)
+    weekly, daily = [(await topics.create(account, name)).topic_id for name in ("weekly", "daily")]
+    given = Consent("form", clock.now() - timedelta(days=1))
+    both = await members.create(account, "both@example.jp", consent=given, topics=[weekly, daily])
+    one = await members.create(account, "one@example.jp", consent=given, topics=[weekly])
+    out = await members.create(account, "out@example.jp", consent=given, topics=[weekly, daily])
+    kept = await members.create(account, "kept@example.jp", consent=given, topics=[weekly])
+    scope = topic_scope(weekly)
+    told = [
+        *(Stop(account, left.member_id, "unsubscribed", clock.now(), scope) for left in (both, one, out)),
+        # Who leaves all mail as well, and whom only the list's keeper stops: that says nothing of what was chosen.
+        Stop(account, out.member_id, "unsubscribed", clock.now()),
+        Stop(account, kept.member_id, "manual", clock.now(), scope),
+    ]
+    assert [await carry_stops(stops, told) for _ in range(2)] == [5, 0]
+    found = [await members.get(account, made.member_id) for made in (both, one, out, kept)]
+    assert [member.topics for member in found] == [(daily,), (), (daily,), (weekly,)]
+    assert [member.status for member in found] == ["active", "active", "unsubscribed", "active"]
+    assert await vault.fetchval("SELECT count(*) FROM member WHERE facets ? 'topics'") == 3
+    scopes = await vault.fetch("SELECT scope, count(*) FROM suppression GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in scopes] == [("all", 1), (scope, 4)]
+    withdrawn = [record for record in await members.consents(account, one.member_id) if record.kind == "withdrawn"]
+    assert [(record.scope, record.source) for record in withdrawn] == [(scope, "unsubscribed")]
+
+
+async def test_a_later_consent_to_the_topic_outlives_its_stop_and_one_to_all_mail_does_not(
+    members: MemberStore, account: UUID, vault: asyncpg.Pool, stops: asyncpg.Pool, clock: Clock, new_id: IdSource
+) -> None:
+    topic = (await TopicStore(vault, new_id).create(account, "weekly")).topic_id
+    now = clock.now()
+    earlier, later = Consent("form", now - timedelta(days=1)), Consent("form", now + timedelta(seconds=6))
+    back = await members.create(account, "back@example.jp", consent=later, topics=[topic])
+    left = await members.create(account, "left@example.jp", consent=earlier, topics=[topic])
+    await members.change(account, left.member_id, 1, consent=later)
+    told = [Stop(account, made.member_id, "unsubscribed", now, topic_scope(topic)) for made in (back, left)]
+    assert await carry_stops(stops, told) == 1
+    assert (await members.get(account, back.member_id)).topics == (topic,)
+    assert (await members.get(account, left.member_id)).topics == ()

@@ -6,8 +6,10 @@ import asyncpg
 import pytest
 
 from core.errors import InvalidInput, Superseded
+from core.ids import encode
 from members.audience import Audience, AudienceSource, SliceEnd
 from members.engagement import Sink
+from members.topics import TopicStore
 from scheduler import chores
 from scheduler.audience import FIRST_SLICE, AudienceCutter
 from scheduler.campaigns.states import State
@@ -34,6 +36,13 @@ async def test_the_slices_together_are_the_vault_s_members(stage: Stage) -> None
     assert [row["seq"] for row in recipients] == list(range(1, 2_501))
     run = await stage.run(campaign)
     assert (run.audience_state, run.counts.snapshot, run.counts.waiting) == ("whole", 2_500, 2_500)
+
+
+async def test_a_run_bears_the_topic_that_it_writes_about(stage: Stage) -> None:
+    topic_id = (await TopicStore(stage.vault, stage.new_id).create(stage.account_id, "weekly")).topic_id
+    about, nothing = await stage.scheduled(audience={"topic": encode("top", topic_id)}), await stage.scheduled()
+    found = {row["run_id"]: row["topic_id"] for row in await stage.main.fetch("SELECT run_id, topic_id FROM run")}
+    assert found == {about.run_id: topic_id, nothing.run_id: None}
 
 
 async def test_within_a_slice_recipients_are_grouped_by_destination(stage: Stage) -> None:
