@@ -30,12 +30,13 @@ from api.services import Services
 from api.suppressions.endpoints import router as suppressions
 from api.templates.endpoints import router as templates
 from api.topics.endpoints import router as topics
+from api.webhooks.endpoints import router as webhooks
 from core.database import AWAY
 from core.errors import TodokuError
 
 ROUTERS = (
     account, attributes, members, bulk, own_export, timeline, groups, topics, imports, exports, segments, suppressions,
-    senders, attachments, templates, campaigns, runs, reports, notices, audit,
+    senders, attachments, templates, campaigns, runs, reports, notices, webhooks, audit,
 )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ from members.vault import Vault
 from scheduler.accounts import AccountStore
 from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
+from scheduler.webhooks.deliveries import WebhookDeliveries
+from scheduler.webhooks.store import WebhookStore
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
 
@@ -73,6 +75,8 @@ class Services:
     reports: ReportStore
     mails: MailStore
     notices: NoticeStore
+    webhooks: WebhookStore
+    webhook_deliveries: WebhookDeliveries
     audit: AuditLog
 
 

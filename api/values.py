@@ -75,6 +75,7 @@ CampaignId = Annotated[UUID, Shown("cmp")]
 RunId = Annotated[UUID, Shown("run")]
 NoticeId = Annotated[UUID, Shown("ntc")]
 AuditId = Annotated[UUID, Shown("aud")]
+WebhookId = Annotated[UUID, Shown("whk")]
 
 AttachmentPath = Annotated[UUID, Shown("att", in_path=True), Path()]
 AttributePath = Annotated[UUID, Shown("atr", in_path=True), Path()]
@@ -89,6 +90,7 @@ SenderPath = Annotated[UUID, Shown("snd", in_path=True), Path()]
 TemplatePath = Annotated[UUID, Shown("tpl", in_path=True), Path()]
 CampaignPath = Annotated[UUID, Shown("cmp", in_path=True), Path()]
 RunPath = Annotated[UUID, Shown("run", in_path=True), Path()]
+WebhookPath = Annotated[UUID, Shown("whk", in_path=True), Path()]
 
 Name = Annotated[str, Field(min_length=1, max_length=200, examples=["December news"])]
 

@@ -7,6 +7,7 @@ have the earlier id: who follows by ids alone looks back a little.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,38 @@ from core import sql
 SQL = sql.load(__package__ or "", "outbox.sql")
 
 KEPT_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of notice: the kind of id that its subject has, what has happened, whether `GET /v1/notices` lists it.
+
+    What is not listed is told only where a webhook asks for it.
+    """
+
+    subject: str
+    means: str
+    listed: bool = False
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "campaign.stopped": Kind("cmp", "A campaign paused by itself over hard bounces", listed=True),
+        "run.started": Kind("run", "A campaign's run has begun"),
+        "run.paused": Kind("run", "A run is paused, and nothing of it is under way"),
+        "run.resumed": Kind("run", "A paused run goes on"),
+        "run.finished": Kind("run", "A run has nothing left to do"),
+        "run.cancelled": Kind("run", "A run is cancelled, and nothing of it is under way"),
+        "member.unsubscribed": Kind("mem", "A member left all mail"),
+        "member.bounced": Kind("mem", "A member's address does not exist"),
+        "member.complained": Kind("mem", "A member complained of a mail"),
+        "member.suppressed": Kind("mem", "A member was suppressed by hand"),
+        "member.erased": Kind("mem", "A member was erased"),
+    }
+)
+"""What there is to tell of."""
+
+_LISTED = [kind for kind, about in KINDS.items() if about.listed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +90,11 @@ class NoticeStore:
 
     async def newest(self, account_id: UUID, *, before: UUID | None = None, limit: int = 50) -> Sequence[Notice]:
         """Return at most `limit` notices, newest first, from the one that stands before `before`."""
-        return [Notice(**row) for row in await self._main.fetch(SQL["newest"], account_id, before, limit)]
+        return [Notice(**row) for row in await self._main.fetch(SQL["newest"], account_id, before, limit, _LISTED)]
 
     async def following(self, account_id: UUID, after: UUID, *, limit: int = 50) -> Sequence[Notice]:
         """Return at most `limit` notices that came after `after`, oldest first."""
-        return [Notice(**row) for row in await self._main.fetch(SQL["following"], account_id, after, limit)]
+        return [Notice(**row) for row in await self._main.fetch(SQL["following"], account_id, after, limit, _LISTED)]
 
 
 async def forget(main: asyncpg.Pool) -> None:

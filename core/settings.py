@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     previous_kek: SecretStr | None = None
     previous_kek_command: tuple[str, ...] = ()
     link_key_file: Path | None = None
+    webhook_key_file: Path | None = None
+    webhook_loopback: bool = False
 
     api_host: str = "127.0.0.1"
     api_port: Port = 8080
@@ -209,6 +211,11 @@ class Settings(BaseSettings):
     def link_key_path(self) -> Path:
         """The file of the link-signing keys."""
         return self.link_key_file or self.data_dir / "keys" / "links"
+
+    @property
+    def webhook_key_path(self) -> Path:
+        """The file of the keys that webhooks' secrets are derived from."""
+        return self.webhook_key_file or self.data_dir / "keys" / "webhooks"
 
     @property
     def journal_dir(self) -> Path:

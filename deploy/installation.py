@@ -65,6 +65,7 @@ class Installation:
         kek_is_new = is_in_file(settings) and not settings.kek_path.exists()
         kek = await open_kek(settings, make=True)
         keys.load_or_create_signer(settings.link_key_path)
+        keys.load_or_create_webhook_keys(settings.webhook_key_path)
         dsns = await self._databases()
         api_key = await self._default_account(dsns, kek)
         await self._supervisor.start(fleet.services(settings, dsns, inherited_environment()))

@@ -18,23 +18,29 @@ from deploy.kek import is_in_file
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """The DSNs (names of fields of `Dsns`), and whether it gets the KEK, the link-signing keys, the relays."""
+    """The DSNs (names of fields of `Dsns`), and whether it gets the KEK, link-signing keys, webhook keys, relays."""
 
     dsns: tuple[str, ...] = ()
     kek: bool = False
     links: bool = False
+    webhooks: bool = False
     relays: bool = False
 
 
-API = Role(("main", "members"), kek=True)
+API = Role(("main", "members"), kek=True, webhooks=True)
 TRACKER = Role(("main_tracker",), links=True)
-SCHEDULER = Role(("main", "members_stops"))
+SCHEDULER = Role(("main", "members_stops"), webhooks=True)
 WORKER = Role(("main", "members"), kek=True, links=True, relays=True)
 JOBS = Role(("main", "members"), kek=True)
 MAILBOX = Role()
 
 KEK = ("kek_file", "kek", "kek_command", "previous_kek_file", "previous_kek", "previous_kek_command")
-SECRET = {f"{name}_dsn" for name in Dsns.__dataclass_fields__} | {*KEK, "link_key_file", "relays"}
+SECRET = {f"{name}_dsn" for name in Dsns.__dataclass_fields__} | {
+    *KEK,
+    "link_key_file",
+    "webhook_key_file",
+    "relays",
+}
 
 
 def environment(role: Role, settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -55,6 +61,8 @@ def environment(role: Role, settings: Settings, dsns: Dsns, inherited: Mapping[s
             made |= _variable("kek_file", settings.kek_path)
     if role.links:
         made |= _variable("link_key_file", settings.link_key_path)
+    if role.webhooks:
+        made |= _variable("webhook_key_file", settings.webhook_key_path)
     if role.relays:
         made |= _variable("relays", settings.relays)
     return made

@@ -24,3 +24,5 @@ QUEUED = Gauge("todoku_queued_recipients", "Recipients that wait or are worked o
 RESTRICTED = Gauge("todoku_restrictions", "Suspended or slowed sites and sources", ["kind", "imposed_by"])
 JOBS = Counter("todoku_jobs_total", "Leased jobs by what came of them", ["kind", "outcome"])
 AUDIENCE_MEMBERS = Counter("todoku_audience_members_total", "Members taken into audiences")
+WEBHOOK_POSTS = Counter("todoku_webhook_posts_total", "Posts to webhooks by what came of them", ["outcome"])
+WEBHOOKS_WAITING = Gauge("todoku_webhook_deliveries", "Notices that wait for webhooks, or were given up", ["state"])

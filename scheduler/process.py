@@ -1,6 +1,7 @@
 """The scheduler process: any number may run, none is special, and the database may come and go."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import asyncpg
@@ -12,15 +13,24 @@ from delivery import recovery
 from scheduler.clock import Tick, Ticks
 from scheduler.starts import soon_due
 from scheduler.sweep import Step, Sweep
+from scheduler.webhooks.sending import WebhookSender
+from scheduler.webhooks.signing import WebhookKeys
 from tracking import engagement, tallies
 
 HORIZON_SECONDS = 1.0
 
 
 async def run(
-    *, settings: Settings, main: asyncpg.Pool, stops_pool: asyncpg.Pool, clock: Clock, stop: asyncio.Event
+    *,
+    settings: Settings,
+    main: asyncpg.Pool,
+    stops_pool: asyncpg.Pool,
+    webhook_keys: WebhookKeys,
+    clock: Clock,
+    jitter: Callable[[], float],
+    stop: asyncio.Event,
 ) -> None:
-    """Sweep until `stop` is set. A step that is at work then is ended, and undone by its transaction.
+    """Sweep, and post to webhooks, until `stop` is set. A step that is at work then is undone by its transaction.
 
     `main` is a pool of the application's role with at least 4 connections, `stops_pool` one of the role that may only
     carry stops into the vault.
@@ -38,10 +48,12 @@ async def run(
         fold_engagement=partial(engagement.fold, main),
         forget_batches=partial(tallies.forget_batches, main),
     )
+    sender = WebhookSender(main, webhook_keys, clock, jitter=jitter, loopback=settings.webhook_loopback)
     async with Ticks(clock) as ticks:
         work = [
             asyncio.create_task(_follow(ticks, sweep, main), name="sweep"),
             asyncio.create_task(sweep.keep_house(stop), name="chores"),
+            asyncio.create_task(sender.run(), name="webhooks"),
         ]
         stopping = asyncio.create_task(stop.wait())
         try:

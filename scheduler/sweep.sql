@@ -37,10 +37,19 @@ WHERE carried_at IS NULL ORDER BY occurred_at LIMIT 1000 FOR NO KEY UPDATE SKIP 
 SELECT app.carry_stops($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]);
 
 -- name: stops_carried
-UPDATE stop SET carried_at = app.now()
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) AS c (account_id, member_id, scope, occurred_at)
-WHERE stop.account_id = c.account_id AND stop.member_id = c.member_id AND stop.scope = c.scope
-  AND stop.occurred_at = c.occurred_at;
+-- Told to the webhooks that ask for it, in the transaction that carries it: the tracker, which made it, may tell nothing.
+WITH carried AS (
+         UPDATE stop SET carried_at = app.now()
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
+             AS c (account_id, member_id, scope, occurred_at)
+         WHERE stop.account_id = c.account_id AND stop.member_id = c.member_id AND stop.scope = c.scope
+           AND stop.occurred_at = c.occurred_at
+         RETURNING stop.account_id, stop.member_id, stop.scope,
+                   'member.' || CASE stop.reason WHEN 'manual' THEN 'suppressed' ELSE stop.reason END AS kind)
+INSERT INTO outbox (event_id, account_id, kind, subject_id)
+SELECT app.new_id(), account_id, kind, member_id FROM carried
+WHERE scope = 'all'
+  AND EXISTS (SELECT FROM webhook w WHERE w.account_id = carried.account_id AND carried.kind = ANY (w.events));
 
 -- name: sweep_files
 -- In the vault, by its narrow function for this: at most so many blocks a step.

@@ -8,10 +8,7 @@ from pydantic import ConfigDict, Field
 from api.pagination import Page
 from api.values import Answer, NoticeId
 from core import ids
-from core.outbox import Notice
-
-_SUBJECTS = {"campaign": "cmp"}
-"""How the id is shown of what a notice is about, by the first part of its kind."""
+from core.outbox import KINDS, Notice
 
 
 class Notices(Page):
@@ -57,7 +54,7 @@ def shown(notice: Notice) -> NoticeShown:
     return NoticeShown(
         id=notice.event_id,
         kind=notice.kind,
-        subject=ids.encode(_SUBJECTS[notice.kind.partition(".")[0]], notice.subject_id),
+        subject=ids.encode(KINDS[notice.kind].subject, notice.subject_id),
         payload=dict(notice.payload),
         created_at=notice.created_at,
     )

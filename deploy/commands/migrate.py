@@ -17,6 +17,7 @@ def migrate() -> None:
     kek = asyncio.run(open_kek(settings, make=True))
     console.print(f"KEK {kek.fingerprint}: {where(settings)}", highlight=False)
     keys.load_or_create_signer(settings.link_key_path)
+    keys.load_or_create_webhook_keys(settings.webhook_key_path)
     for database, names in migrated.items():
         console.print(f"{database}: {', '.join(names) or 'nothing to do'}", highlight=False)
 

@@ -95,6 +95,7 @@ def _settings(directory: Path, clock: Clock, members: int, dsns: Dsns | None) ->
         previous_kek=None,
         previous_kek_command=(),
         link_key_file=None,
+        webhook_key_file=None,
         relays=(),
         postgres_port=0,
         api_host=LOOPBACK,

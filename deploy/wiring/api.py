@@ -13,7 +13,7 @@ from core.outbox import NoticeStore
 from delivery.attachments import AttachmentStore
 from delivery.senders import SenderStore
 from delivery.templates import TemplateStore
-from deploy import http_server
+from deploy import http_server, keys
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.attributes import AttributeStore
@@ -36,6 +36,8 @@ from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
+from scheduler.webhooks.deliveries import WebhookDeliveries
+from scheduler.webhooks.store import WebhookStore
 from tracking.engagement import MemberEngagement
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
@@ -98,5 +100,12 @@ def _services(this: Process, opened: Opened) -> Services:
         reports=ReportStore(main),
         mails=MailStore(main),
         notices=NoticeStore(main),
+        webhooks=WebhookStore(
+            main,
+            keys.load_webhook_keys(this.settings.webhook_key_path),
+            this.new_id,
+            loopback=this.settings.webhook_loopback,
+        ),
+        webhook_deliveries=WebhookDeliveries(main),
         audit=AuditLog(main, this.new_id),
     )

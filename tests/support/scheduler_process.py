@@ -8,6 +8,7 @@ from core.clock import SystemClock
 from core.database import close_pool, open_pool
 from core.settings import Settings
 from scheduler.process import run
+from scheduler.webhooks.signing import WebhookKeys
 
 
 async def main(main_dsn: str, stops_dsn: str) -> None:
@@ -15,7 +16,15 @@ async def main(main_dsn: str, stops_dsn: str) -> None:
     main_pool = await open_pool(main_dsn, name="scheduler")
     stops_pool = await open_pool(stops_dsn, name="scheduler")
     try:
-        await run(settings=Settings(), main=main_pool, stops_pool=stops_pool, clock=SystemClock(), stop=asyncio.Event())
+        await run(
+            settings=Settings(),
+            main=main_pool,
+            stops_pool=stops_pool,
+            webhook_keys=WebhookKeys({1: bytes(32)}, 1),
+            clock=SystemClock(),
+            jitter=lambda: 0.0,
+            stop=asyncio.Event(),
+        )
     finally:
         await close_pool(main_pool)
         await close_pool(stops_pool)

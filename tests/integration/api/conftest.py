@@ -48,6 +48,9 @@ from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
+from scheduler.webhooks.deliveries import WebhookDeliveries
+from scheduler.webhooks.signing import WebhookKeys
+from scheduler.webhooks.store import WebhookStore
 from tracking.engagement import MemberEngagement
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
@@ -97,6 +100,8 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         reports=ReportStore(main),
         mails=MailStore(main),
         notices=NoticeStore(main),
+        webhooks=WebhookStore(main, WebhookKeys({1: os.urandom(32)}, 1), new_id),
+        webhook_deliveries=WebhookDeliveries(main),
         audit=AuditLog(main, new_id),
     )
 
@@ -233,6 +238,7 @@ async def story(client: httpx.AsyncClient) -> Story:
         "/v1/campaigns",
         {"name": "Dec", "sender": sender, "template": template, "audience": {"segments": [segment]}},
     )
+    await make("webhook_id", "/v1/webhooks", {"url": "https://hooks.example.jp/todoku", "events": ["run.finished"]})
     at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     scheduled = await client.post(f"/v1/campaigns/{campaign}/schedule", json={"at": at})
     assert scheduled.status_code == 200, scheduled.text

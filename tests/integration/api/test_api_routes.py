@@ -28,6 +28,7 @@ KINDS = {
     "template_id": "tpl",
     "campaign_id": "cmp",
     "run_id": "run",
+    "webhook_id": "whk",
 }
 
 

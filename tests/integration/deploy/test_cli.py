@@ -7,6 +7,7 @@ import pytest
 from core.ids import IdSource
 from deploy.accounts import create_account
 from deploy.dsns import Dsns
+from deploy.keys import load_or_create_webhook_keys
 from members.kek import Kek
 from tests.support.command_line import todoku
 
@@ -15,6 +16,7 @@ from tests.support.command_line import todoku
 def named(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
     kek = tmp_path / "keys" / "kek"
     Kek.load_or_create(kek)
+    load_or_create_webhook_keys(tmp_path / "keys" / "webhooks")
     return {
         "data_dir": tmp_path,
         "main_dsn": dsns.main,

@@ -150,7 +150,11 @@ async def test_a_process_is_handed_the_credentials_and_key_files_that_the_page_s
     [row] = [row for row in described("Who opens what") if f"todoku {process}" in row[0]]
     found = {urlsplit(dsn).path: await _user(dsn) for dsn in made.values() if dsn.startswith("postgresql://")}
     assert [found.get(urlsplit(dsn).path, NOTHING) for dsn in (dsns.main_owner, dsns.members_owner)] == row[1:3]
-    files = {"KEK": "TODOKU_KEK_FILE", "link-signing keys": "TODOKU_LINK_KEY_FILE"}
+    files = {
+        "KEK": "TODOKU_KEK_FILE",
+        "link-signing keys": "TODOKU_LINK_KEY_FILE",
+        "webhook keys": "TODOKU_WEBHOOK_KEY_FILE",
+    }
     assert (", ".join(name for name, variable in files.items() if variable in made) or NOTHING) == row[3]
 
 

@@ -16,6 +16,7 @@ from deploy.dsns import Dsns
 from scheduler.campaigns.fields import Campaign
 from scheduler.campaigns.states import State
 from scheduler.process import run
+from scheduler.webhooks.signing import WebhookKeys
 from tests.support.campaigns import Stage, set_up
 from tests.support.postgres import Server, running_server
 from tests.support.waiting import eventually
@@ -25,7 +26,17 @@ from tests.support.waiting import eventually
 async def scheduler(main: asyncpg.Pool, stops: asyncpg.Pool, clock: Clock) -> AsyncIterator[None]:
     """A scheduler in this process, for the body."""
     stop = asyncio.Event()
-    running = asyncio.create_task(run(settings=Settings(), main=main, stops_pool=stops, clock=clock, stop=stop))
+    running = asyncio.create_task(
+        run(
+            settings=Settings(),
+            main=main,
+            stops_pool=stops,
+            webhook_keys=WebhookKeys({1: bytes(32)}, 1),
+            clock=clock,
+            jitter=lambda: 0.0,
+            stop=stop,
+        )
+    )
     try:
         yield
     finally:

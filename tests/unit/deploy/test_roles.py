@@ -25,9 +25,9 @@ def secrets_of(role: roles.Role, **changed: object) -> set[str]:
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        (roles.API, {"main_dsn", "members_dsn", "kek_file"}),
+        (roles.API, {"main_dsn", "members_dsn", "kek_file", "webhook_key_file"}),
         (roles.TRACKER, {"main_tracker_dsn", "link_key_file"}),
-        (roles.SCHEDULER, {"main_dsn", "members_stops_dsn"}),
+        (roles.SCHEDULER, {"main_dsn", "members_stops_dsn", "webhook_key_file"}),
         (roles.WORKER, {"main_dsn", "members_dsn", "kek_file", "link_key_file", "relays"}),
         (roles.MAILBOX, set()),
     ],

@@ -8,7 +8,7 @@ import yaml  # type: ignore[import-untyped]
 
 from core.settings import Settings, load
 from deploy import ports, roles
-from deploy.keys import load_signer
+from deploy.keys import load_signer, load_webhook_keys
 from deploy.roles import Role
 from members.kek import Kek
 from tests.unit.docs.reading import ROOT, blocks, commands, page
@@ -38,7 +38,7 @@ def filled(text: str) -> str:
 
 
 def secrets(role: Role) -> set[str]:
-    kept = {"kek_file": role.kek, "link_key_file": role.links, "relays": role.relays}
+    kept = {"kek_file": role.kek, "link_key_file": role.links, "webhook_key_file": role.webhooks, "relays": role.relays}
     return {f"{name}_dsn" for name in role.dsns} | {name for name, has in kept.items() if has}
 
 
@@ -82,7 +82,7 @@ def test_only_those_who_need_the_member_database_share_a_network_with_it() -> No
 
     opens_members = {name for name, role in ROLES.items() if any(dsn.startswith("members") for dsn in role.dsns)}
     assert on("vault") == opens_members | {"members-db"}
-    assert on("outside") == {"worker-bulk", "worker-fast"}
+    assert on("outside") == {"worker-bulk", "worker-fast", "scheduler"}
     assert on("front") == {"api", "tracker"}
     assert all(COMPOSE["networks"][name]["internal"] for name in ("main", "vault"))
 
@@ -147,6 +147,7 @@ def test_the_keys_that_the_how_to_makes_are_taken(tmp_path: Path) -> None:
     subprocess.run(["bash", "-ec", stand_in + making], cwd=tmp_path, check=True)
     assert Kek.load(tmp_path / "keys" / "kek").fingerprint
     assert load_signer(tmp_path / "keys" / "links")
+    assert load_webhook_keys(tmp_path / "keys" / "webhooks")
 
 
 def test_the_scrape_example_names_what_one_machine_runs() -> None:

@@ -2,6 +2,7 @@ import re
 import tomllib
 from typing import get_args
 
+from core import outbox
 from core.audit import Action
 from delivery.compose import bounds
 from delivery.compose.filters import FILTERS, LOOP_FACTS, METHODS, TESTS
@@ -12,6 +13,7 @@ from members.imports.compression import COMPRESSIONS
 from members.imports.encoding import ENCODINGS
 from members.imports.options import Options
 from members.rules.operators import TYPES
+from scheduler.webhooks import sending
 from tests.unit.docs.reading import DOCS, ROOT, code, page, rows, section
 from tracking.verify import LAWS
 
@@ -89,3 +91,11 @@ def test_every_figure_of_the_performance_page_names_its_command() -> None:
     assert len(figures) == len(set(figures))
     for row in rows(text):
         assert row[-1] == "command" or row[-1].startswith("`make ")
+
+
+def test_every_kind_of_notice_and_every_fault_of_a_post_is_described_in_its_own_words() -> None:
+    text = page("reference/webhooks.md")
+    told = {code(row[0]): row[1:] for row in rows(section(text, "What there is to be told of"))[1:]}
+    assert told == {kind: [f"`{about.subject}_…`", about.means] for kind, about in outbox.KINDS.items()}
+    faults = {code(row[0]) for row in rows(section(text, "What `fault` says"))[1:]}
+    assert faults == {*sending.WORDS.values(), "refused"}
