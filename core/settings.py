@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     tracker_host: str = "127.0.0.1"
     tracker_port: Port = 8081
     tracker_url: str = ""
+    spool_bytes: int = Field(1_000_000_000, ge=1_000_000)
+    settle_after: Seconds = 900
     mailbox_smtp_port: Port = 8025
     mailbox_http_port: Port = 8082
     mailbox_bytes: int = Field(1_000_000_000, ge=64_000_000)
@@ -216,6 +218,11 @@ class Settings(BaseSettings):
     def webhook_key_path(self) -> Path:
         """The file of the keys that webhooks' secrets are derived from."""
         return self.webhook_key_file or self.data_dir / "keys" / "webhooks"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where trackers keep events while Postgres is away; it must outlive a restart of the process."""
+        return self.data_dir / "spool"
 
     @property
     def journal_dir(self) -> Path:

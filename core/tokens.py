@@ -25,6 +25,7 @@ from core.errors import ConfigurationError, Tampered
 SLOT_OPEN = 0
 SLOT_UNSUBSCRIBE = 1
 SLOT_RETURN_PATH = 2
+SLOT_HONEYPOT = 7
 SLOT_LINK = 16
 """Link n of a message (from 0) has the slot SLOT_LINK + n."""
 

@@ -16,6 +16,7 @@ from scheduler.sweep import Step, Sweep
 from scheduler.webhooks.sending import WebhookSender
 from scheduler.webhooks.signing import WebhookKeys
 from tracking import engagement, tallies
+from tracking.machines import rules, settlement
 
 HORIZON_SECONDS = 1.0
 
@@ -44,6 +45,7 @@ async def run(
         audit_days=settings.audit_days,
         consent_days=settings.consent_days,
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
+        settle_events=partial(settlement.settle, main, rules.load(), settings.settle_after),
         fold=partial(tallies.fold, main),
         fold_engagement=partial(engagement.fold, main),
         forget_batches=partial(tallies.forget_batches, main),

@@ -41,9 +41,10 @@ class Step:
 class Sweep:
     """The steps, some of them handed in.
 
-    `reap` retires dead workers, `fold` folds tallies, `fold_engagement` last opens and clicks, `forget_batches` drops
-    old batch ids. `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log
-    is kept, `consent_days` how long consents of who is not mailed any more are.
+    `reap` retires dead workers, `settle_events` tells people from machines, `fold` folds tallies, `fold_engagement`
+    last opens and clicks, `forget_batches` drops old batch ids. `lead` is how many seconds before its start an
+    audience is cut, `audit_days` how long the audit log is kept, `consent_days` how long consents of who is not mailed
+    any more are.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Sweep:
         audit_days: int,
         consent_days: int,
         reap: Call,
+        settle_events: Call,
         fold: Call,
         fold_engagement: Call,
         forget_batches: Call,
@@ -75,6 +77,7 @@ class Sweep:
             Step("reap", reap, 1.0),
             Step("release_jobs", lambda: chores.release_jobs(main), 5.0),
             Step("carry_stops", lambda: chores.carry_stops(main, stops), 0.5),
+            Step("settle_events", settle_events, 1.0),
             Step("fold", fold, 1.0),
             Step("fold_engagement", fold_engagement, 1.0),
             Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),

@@ -1,7 +1,8 @@
 """Engagement: who was sent, opened and clicked what, for segments; and each member's last open and click, folded.
 
-The tracker adds a delta with every open and click, housekeeping folds them into one row a member. So a last open is
-known to segments within moments of its event.
+Only what a person did counts: a proxy that loads every mail's images would make everybody engaged. So an open is known
+to segments once it is settled (tracking/machines/settlement.py), which adds a delta; housekeeping folds those into one
+row a member.
 """
 
 from collections.abc import Collection
@@ -52,9 +53,9 @@ def _question(asked: Mailed | LastSeen) -> tuple[str, tuple[object, ...]]:
         case Mailed("received", campaign_id):
             return SQL["received"], (campaign_id,)
         case Mailed("opened", campaign_id):
-            return SQL["did"], (campaign_id, "open")
+            return SQL["did"], (campaign_id, "human_open")
         case Mailed(_, campaign_id):
-            return SQL["did"], (campaign_id, "click")
+            return SQL["did"], (campaign_id, "human_click")
         case LastSeen("last_open"):
             return SQL["last_open"], (asked.after, asked.before)
         case LastSeen():

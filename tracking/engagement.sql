@@ -10,7 +10,7 @@ WHERE run.account_id = $1 AND run.campaign_id = $5 AND run.kind = 'campaign'
   AND EXISTS (SELECT FROM result s WHERE s.run_id = r.run_id AND s.seq = r.seq AND s.outcome = 'accepted');
 
 -- name: did
--- Opened or clicked: the first event of its kind, of any link, tells.
+-- Opened or clicked: the first such event of a person, of any link, tells.
 SELECT DISTINCT r.member_id, $4::smallint AS number
 FROM run JOIN recipient r USING (run_id)
 WHERE run.account_id = $1 AND run.campaign_id = $5 AND run.kind = 'campaign'

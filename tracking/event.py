@@ -1,10 +1,12 @@
-"""What comes back from a delivery: an open, a click, an unsubscribe."""
+"""What comes back from a delivery: an open, a click, an unsubscribe, or that the hidden link was followed."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 from uuid import UUID
 
-Kind = Literal["open", "click", "unsubscribe"]
+from tracking.machines.rules import Agent
+
+Kind = Literal["open", "click", "unsubscribe", "honeypot"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -14,9 +16,10 @@ NO_LINK = -1
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a delivery (run and sequence number); `link` is a click's number, from 0."""
+    """One event of a delivery (run and sequence number); `link` is a click's number, from 0; `agent` is who asked."""
 
     run_id: UUID
     seq: int
     kind: Kind
+    agent: Agent
     link: int = NO_LINK

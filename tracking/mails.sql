@@ -11,7 +11,7 @@ LEFT JOIN LATERAL (SELECT outcome, at FROM result
 LEFT JOIN omission o ON o.run_id = r.run_id AND o.seq = m.seq
 LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('kind', kind, 'link', nullif(link, -1), 'at', occurred_at)) AS events
                    FROM (SELECT kind, link, occurred_at FROM event
-                         WHERE run_id = r.run_id AND seq = m.seq ORDER BY occurred_at LIMIT 1000) AS first) AS e ON true
+                         WHERE run_id = r.run_id AND seq = m.seq AND kind <> 'honeypot' ORDER BY occurred_at LIMIT 1000) AS first) AS e ON true
 WHERE r.account_id = $1 AND ($3::uuid IS NULL OR r.run_id < $3)
 ORDER BY r.run_id DESC
 LIMIT $4;

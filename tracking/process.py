@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -12,12 +13,16 @@ from tracking.endpoint.app import create_app
 from tracking.endpoint.server import serve
 from tracking.intake import Intake
 from tracking.links import Links
+from tracking.machines import rules
+from tracking.spool import Spool
 
 
 async def run(
     main: asyncpg.Pool,
     signer: LinkSigner,
     *,
+    spool: Path,
+    spool_bytes: int,
     host: str,
     port: int,
     stop: asyncio.Event,
@@ -25,9 +30,12 @@ async def run(
     new_id: Callable[[], UUID],
     on_ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serve on `host`:`port` until `stop`; what was taken in is committed and answered before this returns.
+    """Serve on `host`:`port` until `stop`; what was taken in is kept and answered before this returns.
 
-    `main` is a pool of the role `todoku_tracker`. `on_ready` gets the port that is listened on.
+    `main` is a pool of the role `todoku_tracker`. `spool` is a directory that outlives the process, for events while
+    Postgres is away, `spool_bytes` at most. `on_ready` gets the port that is listened on.
     """
-    async with Intake(main, clock=clock, new_id=new_id) as intake:
-        await serve(create_app(intake, Links(main), signer), host=host, port=port, stop=stop, on_ready=on_ready)
+    kept = Spool(spool, most_bytes=spool_bytes, new_id=new_id)
+    async with Intake(main, kept, clock=clock, new_id=new_id) as intake:
+        app = create_app(intake, Links(main), signer, rules.load())
+        await serve(app, host=host, port=port, stop=stop, on_ready=on_ready)

@@ -24,6 +24,8 @@ FROM (SELECT run_id, kind, detail, link, total, people FROM tally WHERE run_id =
 GROUP BY run_id, kind, detail, link;
 
 -- name: forget_batches
--- A batch is retried for seconds only; an hour is far past any doubt.
+-- Settled, and an hour old: by then no first attempt is in doubt any more, and a copy that comes later from a spool is known
+-- by its events.
 DELETE FROM ingest_batch WHERE batch_id IN (
-    SELECT batch_id FROM ingest_batch WHERE at < app.now() - interval '1 hour' ORDER BY at LIMIT $1);
+    SELECT batch_id FROM ingest_batch
+    WHERE at < app.now() - interval '1 hour' AND settled_at IS NOT NULL ORDER BY at LIMIT $1);

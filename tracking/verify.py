@@ -23,8 +23,10 @@ covered_once                    no recipient is in two chunks that are not done
 finished_is_done                a finished run has no chunk that is not done
 nothing_sent_after_a_stop       no intent is dated more than 5 s after its member's stop
 unsubscribes_stop               every unsubscribe has stopped its member
-firsts_equal_distinct_events    first_event holds each (recipient, kind, link) of the events, and nothing else
-counters_equal_recounts         folded and unfolded counters equal the rows that they count, by reason and by link
+firsts_equal_distinct_events    first_event holds each (recipient, kind, link) of the events, and of those that are
+                                settled each (recipient, label and kind, link), and nothing else
+counters_equal_recounts         folded and unfolded counters equal the rows that they count: by reason, by link, and of
+                                settled events by label
 
 All statements about one run read one snapshot, so a run may be checked while it is sent.
 """
@@ -102,7 +104,7 @@ async def _check(connection: PoolConnectionProxy, run_id: UUID) -> RunCheck:
     async with connection.transaction(isolation="repeatable_read"):
         for setting in ("without_time_limit", "without_nested_loops"):
             await connection.execute(SQL[setting])
-        for statement in ("stand", "cover"):
+        for statement in ("stand", "cover", "gather"):
             await connection.execute(SQL[statement], run_id, timeout=_LONGEST_STATEMENT)
         for statement in ("analyze_standing", "analyze_covered"):
             await connection.execute(SQL[statement], timeout=_LONGEST_STATEMENT)

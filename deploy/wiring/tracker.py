@@ -13,6 +13,8 @@ async def serve(this: Process) -> None:
         await process.run(
             main,
             signer,
+            spool=settings.spool_dir,
+            spool_bytes=settings.spool_bytes,
             host=settings.tracker_host,
             port=settings.tracker_port,
             stop=this.stop,

@@ -13,7 +13,9 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import cycle
+from pathlib import Path
 from signal import SIGTERM
+from tempfile import TemporaryDirectory
 from typing import TypedDict
 
 import uvloop
@@ -109,13 +111,15 @@ async def _load(
     return len(latencies) / (clock.monotonic() - began), latencies
 
 
-async def _serve(dsn: str) -> None:
+async def _serve(dsn: str, spool: str) -> None:
     clock, stop = SystemClock(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(SIGTERM, stop.set)
     pool = await open_pool(dsn, name="tracker")
     await run(
         pool,
         SIGNER,
+        spool=Path(spool),
+        spool_bytes=100_000_000,
         host="127.0.0.1",
         port=0,
         stop=stop,
@@ -127,4 +131,5 @@ async def _serve(dsn: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(sys.argv[1]))
+    with TemporaryDirectory() as spool:
+        uvloop.run(_serve(sys.argv[1], spool))

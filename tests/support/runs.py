@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from core.ids import IdSource
-from core.tokens import SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
+from core.tokens import SLOT_HONEYPOT, SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
 
 SIGNER = LinkSigner({1: bytes(range(32))}, primary=1)
 LINKS = ("https://shop.example.jp/spring?a=1&b=2", "https://shop.example.jp/夏 の日", "http://example.com/#top")
@@ -40,6 +40,9 @@ class Run:
 
     def click_path(self, seq: int, link: int = 0) -> str:
         return "/c/" + SIGNER.mint(self.run_id, seq, [SLOT_LINK + link])[0]
+
+    def honeypot_path(self, seq: int) -> str:
+        return "/c/" + SIGNER.mint(self.run_id, seq, [SLOT_HONEYPOT])[0]
 
     def unsubscribe_path(self, seq: int) -> str:
         return "/u/" + SIGNER.mint(self.run_id, seq, [SLOT_UNSUBSCRIBE])[0]

@@ -47,6 +47,9 @@ PIXEL = Response(
     headers={**_BARE, "Cross-Origin-Resource-Policy": "cross-origin"},
 )
 
+NOTHING = Response(status_code=204, headers=_BARE)
+"""For the hidden link: whoever follows it stays where he is."""
+
 HEALTHY = Response("ok\n", media_type="text/plain", headers=_BARE)
 UNHEALTHY = Response("not taking events\n", 503, media_type="text/plain", headers=_BARE)
 

@@ -6,13 +6,13 @@
     POST /u/{token}   one-click unsubscribe (RFC 8058)
     GET  /healthz     whether events are taken in
 
-A token is good for the slot that it was minted for and no other. HEAD counts nothing. Every answer that says that
-something happened is sent after its commit. While Postgres is away, pixel and redirect still answer and the event is
-lost (a metric counts it); an unsubscribe answers 503, for it must never be confirmed falsely.
+A token is good for the slot that it was minted for and no other. HEAD counts nothing, nor does what a browser fetches
+unasked (machines/rules.toml). Whoever follows the link that no reader sees is sent nowhere. An answer that says that
+something happened is sent once it is kept: committed, or in the spool while Postgres is away. What can't be kept
+answers 503, and so does a link whose run isn't known while Postgres is away.
 """
 
 import asyncio
-from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,12 +21,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import NotFound, Tampered, TodokuError, Unavailable
-from core.tokens import SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner, TokenContent
+from core.tokens import SLOT_HONEYPOT, SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner, TokenContent
 from tracking.endpoint import answers
 from tracking.endpoint.wording import Language, language
 from tracking.event import Event
 from tracking.intake import Intake
 from tracking.links import Links
+from tracking.machines.rules import Agent, Rules
 
 MAX_BODY = 4_096
 BODY_SECONDS = 10.0
@@ -34,9 +35,9 @@ BODY_SECONDS = 10.0
 _STATUS: dict[type[Exception], int] = {Tampered: 404, NotFound: 404, Unavailable: 503}
 
 
-def create_app(intake: Intake, links: Links, signer: LinkSigner) -> Starlette:
+def create_app(intake: Intake, links: Links, signer: LinkSigner, rules: Rules) -> Starlette:
     """Build the app; `intake` must be entered for as long as it serves."""
-    tracker = _Tracker(intake, links, signer)
+    tracker = _Tracker(intake, links, signer, rules)
     app = Starlette(
         routes=[
             Route("/o/{token}", tracker.show_pixel, methods=["GET"]),
@@ -51,25 +52,30 @@ def create_app(intake: Intake, links: Links, signer: LinkSigner) -> Starlette:
 
 
 class _Tracker:
-    def __init__(self, intake: Intake, links: Links, signer: LinkSigner) -> None:
+    def __init__(self, intake: Intake, links: Links, signer: LinkSigner, rules: Rules) -> None:
         self._intake = intake
         self._links = links
         self._signer = signer
+        self._rules = rules
 
     async def show_pixel(self, request: Request) -> Response:
         delivery = self._opened(request, SLOT_OPEN)
-        if request.method == "GET":
-            with suppress(Unavailable):
-                await self._intake.record(Event(delivery.run_id, delivery.seq, "open"))
+        agent = self._asked_by(request)
+        if agent is not None:
+            await self._intake.record(Event(delivery.run_id, delivery.seq, "open", agent))
         return answers.PIXEL
 
     async def follow_link(self, request: Request) -> Response:
         delivery = self._opened(request)
+        agent = self._asked_by(request)
+        if delivery.slot == SLOT_HONEYPOT:
+            if agent is not None:
+                await self._intake.record(Event(delivery.run_id, delivery.seq, "honeypot", agent))
+            return answers.NOTHING
         number = delivery.slot - SLOT_LINK
         target = (await self._links.of(delivery.run_id)).target(number)
-        if request.method == "GET":
-            with suppress(Unavailable):
-                await self._intake.record(Event(delivery.run_id, delivery.seq, "click", number))
+        if agent is not None:
+            await self._intake.record(Event(delivery.run_id, delivery.seq, "click", agent, number))
         return answers.redirect(target)
 
     async def unsubscribe(self, request: Request) -> Response:
@@ -77,18 +83,32 @@ class _Tracker:
         if request.method != "POST":
             return answers.CONFIRM_PAGE[_language(request)]
         await _drain_body(request)
-        await self._intake.record(Event(delivery.run_id, delivery.seq, "unsubscribe"))
+        # Whoever it is: a mail program's button and a machine's POST look alike, and none may be refused.
+        agent = self._rules.agent(request.headers.get("user-agent", "").encode("latin-1"))
+        await self._intake.record(Event(delivery.run_id, delivery.seq, "unsubscribe", agent))
         return answers.DONE_PAGE[_language(request)]
 
     async def tell_health(self, _: Request) -> Response:
         return answers.HEALTHY if self._intake.alive else answers.UNHEALTHY
 
     def _opened(self, request: Request, slot: int | None = None) -> TokenContent:
-        """Open the path's token; Tampered if it isn't ours or not one for `slot` (None: for a link)."""
+        """Open the path's token; Tampered if it isn't ours or not one for `slot` (None: a link, the hidden one too)."""
         content = self._signer.open(request.path_params["token"])
-        if content.slot != slot if slot is not None else content.slot < SLOT_LINK:
+        if content.slot != slot if slot is not None else SLOT_HONEYPOT != content.slot < SLOT_LINK:
             raise Tampered
         return content
+
+    def _asked_by(self, request: Request) -> Agent | None:
+        """Return who asks, or None if the request counts nothing."""
+        if request.method != "GET":
+            return None
+        agent = b""
+        for name, value in request.scope["headers"]:
+            if name == b"user-agent":
+                agent = value
+            elif not self._rules.counts(name, value):
+                return None
+        return self._rules.agent(agent)
 
 
 async def _drain_body(request: Request) -> None:

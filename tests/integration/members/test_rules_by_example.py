@@ -209,7 +209,9 @@ async def _mailed(stage: Stage, people: list[Person], chance: random.Random) -> 
                     person.mail.add((name, shown))
                     last = f"last_{event}"
                     person.seen[last] = max(person.seen.get(last, at), at)
-                    await stage.main.execute("INSERT INTO first_event VALUES ($1, $2, $3, -1)", *place, event)
+                    await stage.main.execute(
+                        "INSERT INTO first_event VALUES ($1, $2, $3, -1)", *place, f"human_{event}"
+                    )
                     await stage.main.execute(
                         "INSERT INTO engagement_delta (account_id, member_id, kind, at) VALUES ($1, $2, $3, $4)",
                         stage.account_id,

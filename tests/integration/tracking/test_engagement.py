@@ -9,6 +9,7 @@ from tests.support.runs import make_run
 from tests.support.tracker import tracker
 from tracking import engagement
 from tracking.engagement import MemberEngagement
+from tracking.machines import rules, settlement
 
 LAST = UUID(int=2**128 - 1)
 
@@ -36,6 +37,8 @@ async def test_who_opened_and_clicked_is_told_by_campaign_and_by_time(
     async with tracker(main_tracker) as web:
         await asyncio.gather(*(web.get(sent.open_path(seq)) for seq in (1, 2, 2, 3)))
         await web.get(sent.click_path(3, 0))
+    assert await told(main, account_id, Mailed("opened", campaign_id)) == []
+    await settlement.settle(main, rules.load(), 0.0)
     while await engagement.fold(main, 2):
         pass
     assert await told(main, account_id, Mailed("opened", campaign_id)) == sorted(members[:3])

@@ -1,6 +1,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -14,14 +16,19 @@ from core.ids import IdSource
 from deploy.dsns import Dsns
 from tests.support.postgres import Server
 from tests.support.runs import Run, make_run
-from tests.support.tracker import tracker
+from tests.support.tracker import READER, SPOOL_BYTES, tracker
+from tests.support.waiting import eventually
 from tests.support.wire import Wire, wire_to
 from tracking import meters, tallies
+from tracking.batches import Batch
 from tracking.event import Event
 from tracking.intake import Intake, Pace
+from tracking.machines import rules
+from tracking.spool import Spool, measure
 from tracking.verify import verify
 
-SHORT = Pace(patience=0.3)
+RULES = rules.load()
+SHORT = Pace(patience=0.3, probe=0.05)
 
 
 async def counted(main: asyncpg.Pool, run: Run) -> dict[tuple[str, int], tuple[int, int]]:
@@ -29,13 +36,22 @@ async def counted(main: asyncpg.Pool, run: Run) -> dict[tuple[str, int], tuple[i
 
 
 @asynccontextmanager
-async def tracker_through(wire: Wire, pace: Pace | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def tracker_through(
+    wire: Wire, pace: Pace | None = None, *, spool: Path | None = None, spool_bytes: int = SPOOL_BYTES
+) -> AsyncIterator[httpx.AsyncClient]:
     pool = await open_pool(wire.dsn, name="tracker")
     try:
-        async with tracker(pool, pace) as web:
+        async with tracker(pool, pace, spool=spool, spool_bytes=spool_bytes) as web:
             yield web
     finally:
         await close_pool(pool)
+
+
+async def emptied(spool: Path) -> None:
+    async def empty() -> bool:
+        return measure(spool).files == 0
+
+    await eventually(empty)
 
 
 async def test_five_hundred_opens_at_once_are_counted_exactly(
@@ -135,14 +151,14 @@ async def test_events_wait_for_a_database_that_comes_back(main: asyncpg.Pool, ds
     assert await main.fetchval("SELECT count(*) FROM stop") == 1
 
 
-async def test_while_the_database_is_away_readers_are_served_and_no_unsubscribe_is_confirmed_falsely(
-    main: asyncpg.Pool, dsns: Dsns, new_id: IdSource
+async def test_while_the_database_is_away_everything_is_answered_and_kept(
+    main: asyncpg.Pool, dsns: Dsns, new_id: IdSource, tmp_path: Path
 ) -> None:
     sent, other = await make_run(main, new_id), await make_run(main, new_id)
-    async with wire_to(dsns.main_tracker) as wire, tracker_through(wire, SHORT) as web:
+    async with wire_to(dsns.main_tracker) as wire, tracker_through(wire, SHORT, spool=tmp_path) as web:
         await web.get(sent.click_path(1))
-        lost = meters.LOST["open"]._value.get()
         wire.cut()
+        began = await main.fetchval("SELECT app.now()")
         pixel, click, unknown_click, leave, page = await asyncio.gather(
             web.get(sent.open_path(1)),
             web.get(sent.click_path(1, 2)),
@@ -153,13 +169,64 @@ async def test_while_the_database_is_away_readers_are_served_and_no_unsubscribe_
         assert (pixel.status_code, pixel.headers["content-type"]) == (200, "image/gif")
         assert (click.status_code, click.headers["location"]) == (302, "http://example.com/#top")
         assert unknown_click.status_code == 503
-        assert (leave.status_code, leave.headers["retry-after"]) == (503, "30")
-        assert "could not confirm" in leave.text
-        assert page.status_code == 200
-        assert meters.LOST["open"]._value.get() == lost + 1
+        assert leave.status_code == page.status_code == 200
+        later = await asyncio.gather(*(web.get(sent.open_path(2)) for _ in range(50)))
+        assert {answer.status_code for answer in later} == {200}
+        assert measure(tmp_path).bytes > 0
+        assert await main.fetchval("SELECT count(*) FROM event") == 1
+        answered = await main.fetchval("SELECT app.now()")
         wire.mend()
-        assert (await web.post(sent.unsubscribe_path(1))).status_code == 200
-    assert await counted(main, sent) == {("click", -1): (1, 1), ("click", 0): (1, 1), ("unsubscribe", -1): (1, 1)}
+        await emptied(tmp_path)
+        assert (await web.get(sent.open_path(3))).status_code == 200
+    assert await counted(main, sent) == {
+        ("open", -1): (52, 3), ("click", -1): (2, 1), ("click", 0): (1, 1), ("click", 2): (1, 1),
+        ("unsubscribe", -1): (1, 1),
+    }  # fmt: skip
+    # Dated when it happened; heeded from when it was known.
+    stop = await main.fetchrow("SELECT occurred_at, known_at FROM stop")
+    assert stop is not None
+    assert began - timedelta(seconds=0.1) <= stop["occurred_at"] <= answered < stop["known_at"]
+    assert [check.faults for check in await verify(main)] == [(), ()]
+
+
+async def test_a_full_spool_refuses_with_503_and_nothing_is_answered_for_that_is_not_kept(
+    main: asyncpg.Pool, dsns: Dsns, new_id: IdSource, tmp_path: Path
+) -> None:
+    sent = await make_run(main, new_id)
+    async with (
+        wire_to(dsns.main_tracker) as wire,
+        tracker_through(wire, SHORT, spool=tmp_path, spool_bytes=1_000) as web,
+    ):
+        await web.get(sent.click_path(1))
+        refused = meters.REFUSED["open"]._value.get()
+        wire.cut()
+        answers = [await web.get(sent.open_path(1)) for _ in range(8)]
+        assert [answer.status_code for answer in answers] == sorted(answer.status_code for answer in answers)
+        assert {answer.status_code for answer in answers} == {200, 503}
+        kept = sum(answer.status_code == 200 for answer in answers)
+        assert meters.REFUSED["open"]._value.get() == refused + 8 - kept
+        for answer in (await web.get(sent.click_path(1)), await web.post(sent.unsubscribe_path(1))):
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        wire.mend()
+        await emptied(tmp_path)
+    assert await counted(main, sent) == {("open", -1): (kept, 1), ("click", -1): (1, 1), ("click", 0): (1, 1)}
+    assert await main.fetchval("SELECT count(*) FROM stop") == 0
+
+
+async def test_a_batch_that_postgres_refuses_for_good_is_set_aside_and_holds_up_no_other(
+    main: asyncpg.Pool, main_tracker: asyncpg.Pool, new_id: IdSource, tmp_path: Path
+) -> None:
+    sent = await make_run(main, new_id)
+    agent = RULES.agent(READER.encode())
+    kept = Spool(tmp_path, most_bytes=SPOOL_BYTES, new_id=new_id)
+    for seq, link in ((1, 0), (2, 1), (3, 2)):
+        kind = "click" if seq != 2 else "poison"
+        kept.append(Batch(new_id(), [Event(sent.run_id, seq, kind, agent, link)], [0.0]))  # type: ignore[arg-type]
+    kept.close()
+    async with tracker(main_tracker, spool=tmp_path):
+        await emptied(tmp_path)
+    assert measure(tmp_path).damaged == 1
+    assert (await counted(main, sent))["click", -1] == (2, 2)
 
 
 async def test_a_full_queue_refuses_at_once(main: asyncpg.Pool, dsns: Dsns, new_id: IdSource) -> None:
@@ -171,21 +238,22 @@ async def test_a_full_queue_refuses_at_once(main: asyncpg.Pool, dsns: Dsns, new_
         done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         assert len(done) < len(calls)
         assert {task.result().status_code for task in done} == {503}
-        assert {answer.status_code for answer in await asyncio.gather(*calls)} == {503}
+        assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200, 503}
 
 
 async def test_what_was_taken_in_is_written_before_the_tracker_ends(
-    main: asyncpg.Pool, main_tracker: asyncpg.Pool, new_id: IdSource
+    main: asyncpg.Pool, main_tracker: asyncpg.Pool, new_id: IdSource, tmp_path: Path
 ) -> None:
-    sent, clock = await make_run(main, new_id), SystemClock()
-    async with Intake(main_tracker, clock=clock, new_id=IdSource(clock)) as intake:
-        calls = [asyncio.create_task(intake.record(Event(sent.run_id, 1, "open"))) for _ in range(2_500)]
+    sent = await make_run(main, new_id)
+    event = Event(sent.run_id, 1, "open", RULES.agent(READER.encode()))
+    spool = Spool(tmp_path, most_bytes=SPOOL_BYTES, new_id=new_id)
+    async with Intake(main_tracker, spool, clock=SystemClock(), new_id=new_id) as intake:
+        calls = [asyncio.create_task(intake.record(event)) for _ in range(2_500)]
         await asyncio.sleep(0)
     await asyncio.gather(*calls)
     assert await counted(main, sent) == {("open", -1): (2_500, 1)}
-    assert not intake.alive
     with pytest.raises(Unavailable):
-        await intake.record(Event(sent.run_id, 1, "open"))
+        await intake.record(event)
 
 
 async def test_a_reader_who_goes_away_does_not_disturb_the_others(

@@ -6,7 +6,6 @@ import pytest
 
 from core.errors import NotFound
 from core.ids import IdSource
-from tests.support.postgres import shift_clock
 from tests.support.runs import LINKS, make_run
 from tests.support.tracker import tracker
 from tracking import tallies
@@ -141,16 +140,3 @@ async def test_several_schedulers_fold_every_delta_once(main: asyncpg.Pool, new_
     rows = await main.fetch("SELECT DISTINCT total, people FROM tally")
     assert [tuple(row) for row in rows] == [(100, 50)]
     assert await main.fetchval("SELECT count(*) FROM tally") == 24
-
-
-async def test_names_of_batches_are_forgotten_once_nobody_can_retry_them(
-    main: asyncpg.Pool, main_owner: asyncpg.Pool, main_tracker: asyncpg.Pool, new_id: IdSource
-) -> None:
-    run = await make_run(main, new_id)
-    async with tracker(main_tracker) as web:
-        await web.get(run.open_path(1))
-        assert await tallies.forget_batches(main) == 0
-        await shift_clock(main_owner, 3_700)
-        await web.get(run.open_path(1))
-    assert await tallies.forget_batches(main) == 1
-    assert await main.fetchval("SELECT count(*) FROM ingest_batch") == 1

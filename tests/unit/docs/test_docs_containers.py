@@ -105,6 +105,11 @@ def test_health_is_asked_at_ports_that_answer() -> None:
         assert f"http://127.0.0.1:{port}/" in OURS[name]["healthcheck"]["test"][-1]
 
 
+def test_the_spool_outlives_its_container() -> None:
+    assert "spool:/var/lib/todoku/spool" in OURS["tracker"]["volumes"]
+    assert Settings(data_dir=Path("/var/lib/todoku")).spool_dir == Path("/var/lib/todoku/spool")
+
+
 def test_journals_outlive_their_containers() -> None:
     for name in ("worker-bulk", "worker-fast"):
         assert "journal:/var/lib/todoku/journal" in OURS[name]["volumes"]
