@@ -12,6 +12,7 @@ from api.account.endpoints import router as account
 from api.attachments.endpoints import router as attachments
 from api.attributes.endpoints import router as attributes
 from api.audit.endpoints import router as audit
+from api.branding.endpoints import router as branding
 from api.campaigns.endpoints import router as campaigns
 from api.exports.endpoints import router as exports
 from api.groups.endpoints import router as groups
@@ -35,8 +36,8 @@ from core.database import AWAY
 from core.errors import TodokuError
 
 ROUTERS = (
-    account, attributes, members, bulk, own_export, timeline, groups, topics, imports, exports, segments, suppressions,
-    senders, attachments, templates, campaigns, runs, reports, notices, webhooks, audit,
+    account, branding, attributes, members, bulk, own_export, timeline, groups, topics, imports, exports, segments,
+    suppressions, senders, attachments, templates, campaigns, runs, reports, notices, webhooks, audit,
 )  # fmt: skip
 
 

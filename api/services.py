@@ -32,6 +32,7 @@ from members.suppressions import SuppressionStore
 from members.topics import TopicStore
 from members.vault import Vault
 from scheduler.accounts import AccountStore
+from scheduler.branding import BrandingStore
 from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
 from scheduler.webhooks.deliveries import WebhookDeliveries
@@ -47,9 +48,11 @@ class Services:
     clock: Clock
     new_id: IdSource
     import_max_bytes: int
+    pages_url: str
     keys: KeyStore
     idempotency: IdempotencyStore
     accounts: AccountStore
+    branding: BrandingStore
     attributes: AttributeStore
     members: MemberStore
     listing: MemberList

@@ -7,7 +7,7 @@ A wrong or unknown value stops the start with its name and the reason.
 import os
 from datetime import date
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -86,9 +86,11 @@ class Settings(BaseSettings):
     main_owner_dsn: SecretStr | None = None
     main_dsn: SecretStr | None = None
     main_tracker_dsn: SecretStr | None = None
+    main_pages_dsn: SecretStr | None = None
     members_owner_dsn: SecretStr | None = None
     members_dsn: SecretStr | None = None
     members_stops_dsn: SecretStr | None = None
+    members_pages_dsn: SecretStr | None = None
     postgres_port: Port = 0
 
     kek_file: Path | None = None
@@ -108,6 +110,10 @@ class Settings(BaseSettings):
     tracker_url: str = ""
     spool_bytes: int = Field(1_000_000_000, ge=1_000_000)
     settle_after: Seconds = 900
+    pages_host: str = "127.0.0.1"
+    pages_port: Port = 8083
+    pages_url: str = ""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     mailbox_smtp_port: Port = 8025
     mailbox_http_port: Port = 8082
     mailbox_bytes: int = Field(1_000_000_000, ge=64_000_000)
@@ -160,7 +166,7 @@ class Settings(BaseSettings):
         file = os.environ.get("TODOKU_CONFIG")
         return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file else sources
 
-    @field_validator("tracker_url")
+    @field_validator("tracker_url", "pages_url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
         if not value:
@@ -203,6 +209,11 @@ class Settings(BaseSettings):
     def public_tracker_url(self) -> str:
         """Where links in mails lead: `tracker_url`, or the tracker's own loopback address."""
         return self.tracker_url or f"http://{self.tracker_host}:{self.tracker_port}"
+
+    @cached_property
+    def public_pages_url(self) -> str:
+        """Where members find their pages: `pages_url`, or the pages' own loopback address."""
+        return self.pages_url or f"http://{self.pages_host}:{self.pages_port}"
 
     @property
     def kek_path(self) -> Path:

@@ -18,6 +18,7 @@ from deploy.commands.inspect import inspect
 from deploy.commands.keys import keys
 from deploy.commands.mailbox import mailbox
 from deploy.commands.migrate import migrate
+from deploy.commands.pages import pages
 from deploy.commands.queue import queue
 from deploy.commands.restore import restore
 from deploy.commands.route import route
@@ -65,6 +66,7 @@ app.add_typer(suppressions, name="suppressions", rich_help_panel=TASKS)
 app.add_typer(keys, name="keys", rich_help_panel=TASKS)
 app.command("api", rich_help_panel=PROCESSES)(api)
 app.command("tracker", rich_help_panel=PROCESSES)(tracker)
+app.command("pages", rich_help_panel=PROCESSES)(pages)
 app.command("scheduler", rich_help_panel=PROCESSES)(scheduler)
 app.command("worker", rich_help_panel=PROCESSES)(worker)
 app.command("mailbox", rich_help_panel=PROCESSES)(mailbox)

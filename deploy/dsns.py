@@ -19,9 +19,11 @@ class Dsns:
     main_owner: str
     main: str
     main_tracker: str
+    main_pages: str
     members_owner: str
     members: str
     members_stops: str
+    members_pages: str
 
     def __repr__(self) -> str:
         """Hide the passwords."""

@@ -53,6 +53,7 @@ def services(settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> li
             else [child("mailbox", roles.MAILBOX, "mailbox", stage=MAILBOX_STAGE)]
         ),
         child("tracker", roles.TRACKER, "tracker"),
+        child("pages", roles.PAGES, "pages"),
         child("scheduler", roles.SCHEDULER, "scheduler"),
         *(worker("bulk", slot) for slot in range(settings.workers)),
         worker("fast", 0),

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -32,17 +32,24 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: Any, *, host: str, port: int, setting: str, stop: asyncio.Event, on_ready: Callable[[], None]
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    setting: str,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+    http: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
 ) -> None:
     """Serve `app` (ASGI) until `stop`, then give requests under way 5 s to end.
 
-    `setting` names the port in the ConfigurationError for one that can't be had.
+    `setting` names the port in the ConfigurationError for one that can't be had; `http` speaks the protocol.
     """
     listener = _listen(host, port, setting)
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=http,
             ws="none",
             lifespan="off",
             loop="none",

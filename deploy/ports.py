@@ -2,7 +2,7 @@
 
 | process | offset |
 | --- | --- |
-| api, tracker, scheduler, mailbox | 0, 1, 2, 3 |
+| api, tracker, scheduler, mailbox, pages | 0, 1, 2, 3, 4 |
 | worker of the pool `bulk`, slot 0 to 255 | 10 + slot |
 | worker of the pool `fast`, slot 0 to 9 | 270 + slot |
 | worker of the pool `jobs`, slot 0 to 9 | 280 + slot |
@@ -14,7 +14,7 @@ from core.errors import ConfigurationError
 
 LOOPBACK = "127.0.0.1"
 _HIGHEST = 65535
-_PROCESSES = {"api": 0, "tracker": 1, "scheduler": 2, "mailbox": 3}
+_PROCESSES = {"api": 0, "tracker": 1, "scheduler": 2, "mailbox": 3, "pages": 4}
 _POOLS = {"bulk": (10, 256), "fast": (270, 10), "jobs": (280, 10)}
 
 POOLS = tuple(_POOLS)

@@ -5,7 +5,7 @@ The supervisor passes a child its settings by environment, and no secret that it
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 import orjson
@@ -29,6 +29,7 @@ class Role:
 
 API = Role(("main", "members"), kek=True, webhooks=True)
 TRACKER = Role(("main_tracker",), links=True)
+PAGES = Role(("main_pages", "members_pages"), kek=True, links=True)
 SCHEDULER = Role(("main", "members_stops"), webhooks=True)
 WORKER = Role(("main", "members"), kek=True, links=True, relays=True)
 JOBS = Role(("main", "members"), kek=True)
@@ -83,6 +84,6 @@ def _plain(value: object) -> object:
         return value.model_dump()
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, Path | IPv4Address | IPv6Address):
+    if isinstance(value, Path | IPv4Address | IPv6Address | IPv4Network | IPv6Network):
         return str(value)
     raise TypeError(f"no setting has the type {type(value).__name__}")

@@ -17,6 +17,7 @@ def show_summary(started: Started) -> None:
     _console.print("\n[bold]Todoku is running.[/bold] Ctrl-C stops it.\n")
     _show("REST API", f"http://{settings.api_host}:{settings.api_port}/v1")
     _show("Tracker", settings.public_tracker_url)
+    _show("Pages", settings.public_pages_url)
     if settings.relays:
         _show("Mail goes to", ", ".join(f"{relay.host}:{relay.port}" for relay in settings.relays))
     if settings.direct:

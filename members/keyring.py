@@ -167,9 +167,11 @@ class KeyRings:
         """Return one of the installation's own keys, made at the first call ever."""
         key = self._installation.get(purpose)
         if key is None:
-            wrapped = await self._kek.wrap(self.random(KEY_BYTES), purpose.encode())
-            await self._pool.execute(SQL["offer_installation_key"], purpose, wrapped, self._kek.fingerprint)
             row = await self._pool.fetchrow(SQL["installation_key"], purpose)
+            if row is None:
+                wrapped = await self._kek.wrap(self.random(KEY_BYTES), purpose.encode())
+                await self._pool.execute(SQL["offer_installation_key"], purpose, wrapped, self._kek.fingerprint)
+                row = await self._pool.fetchrow(SQL["installation_key"], purpose)
             if row is None:
                 raise NotFound("The installation has no such key")
             key = self._installation[purpose] = await self._open(

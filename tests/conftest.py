@@ -41,6 +41,20 @@ async def main_tracker(dsns: Dsns) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture
+async def main_pages(dsns: Dsns) -> AsyncIterator[asyncpg.Pool]:
+    """The main database as the pages' role sees it."""
+    async for pool in _pool(dsns.main_pages):
+        yield pool
+
+
+@pytest.fixture
+async def vault_pages(dsns: Dsns) -> AsyncIterator[asyncpg.Pool]:
+    """The member database as the pages' role sees it."""
+    async for pool in _pool(dsns.members_pages):
+        yield pool
+
+
+@pytest.fixture
 async def main_owner(dsns: Dsns) -> AsyncIterator[asyncpg.Pool]:
     """The main database as its owner: for looking and for moving its clock."""
     async for pool in _pool(dsns.main_owner):

@@ -27,8 +27,15 @@ class Database:
     roles: dict[str, bool]
 
 
-MAIN = Database("main", "todoku", "todoku_main_owner", {"todoku_app": True, "todoku_tracker": False})
-MEMBERS = Database("members", "todoku_members", "todoku_members_owner", {"todoku_vault": True, "todoku_stops": False})
+MAIN = Database(
+    "main", "todoku", "todoku_main_owner", {"todoku_app": True, "todoku_tracker": False, "todoku_pages": False}
+)
+MEMBERS = Database(
+    "members",
+    "todoku_members",
+    "todoku_members_owner",
+    {"todoku_vault": True, "todoku_stops": False, "todoku_pages": False},
+)
 
 
 async def create_databases(server: EmbeddedPostgres) -> Dsns:
@@ -94,7 +101,9 @@ def dsns_of(server: EmbeddedPostgres, passwords: dict[str, str], *, main: str, m
         main_owner=dsn(MAIN.owner, main),
         main=dsn("todoku_app", main),
         main_tracker=dsn("todoku_tracker", main),
+        main_pages=dsn("todoku_pages", main),
         members_owner=dsn(MEMBERS.owner, members),
         members=dsn("todoku_vault", members),
         members_stops=dsn("todoku_stops", members),
+        members_pages=dsn("todoku_pages", members),
     )

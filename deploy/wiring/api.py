@@ -32,6 +32,7 @@ from members.suppressions import SuppressionStore
 from members.topics import TopicStore
 from members.vault import Vault
 from scheduler.accounts import AccountStore
+from scheduler.branding import BrandingStore
 from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
@@ -66,9 +67,11 @@ def _services(this: Process, opened: Opened) -> Services:
         clock=this.clock,
         new_id=this.new_id,
         import_max_bytes=this.settings.import_max_bytes,
+        pages_url=this.settings.public_pages_url,
         keys=KeyStore(main, this.new_id, os.urandom),
         idempotency=IdempotencyStore(main, opened.kek),
         accounts=AccountStore(main),
+        branding=BrandingStore(main),
         attributes=attributes,
         members=MemberStore(members, rings, this.new_id),
         listing=MemberList(members, rings),

@@ -16,7 +16,7 @@ from members.keyring import KeyRings
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Pools of the application's and the vault's role, and the keys to what is sealed."""
+    """Pools of the process's role in each database, and the keys to what is sealed."""
 
     main: asyncpg.Pool
     members: asyncpg.Pool
@@ -26,13 +26,23 @@ class Opened:
 
 @asynccontextmanager
 async def open_all(
-    this: Process, name: str, *, main_size: int, members_size: int, plan_once: bool = False
+    this: Process,
+    name: str,
+    *,
+    main_size: int,
+    members_size: int,
+    plan_once: bool = False,
+    roles: tuple[str, str] = ("main", "members"),
 ) -> AsyncIterator[Opened]:
-    """Open both databases for the block, as a holder of keys; ConfigurationError if the KEK or a DSN can't be had."""
+    """Open both databases for the block, as a holder of keys; ConfigurationError if the KEK or a DSN can't be had.
+
+    `roles`: the names of their DSNs.
+    """
+    main_role, members_role = roles
     kek = await open_kek(this.settings)
     async with (
-        databases.pool(this.settings, "main", process=name, size=main_size, plan_once=plan_once) as main,
-        databases.pool(this.settings, "members", process=name, size=members_size, plan_once=plan_once) as members,
+        databases.pool(this.settings, main_role, process=name, size=main_size, plan_once=plan_once) as main,
+        databases.pool(this.settings, members_role, process=name, size=members_size, plan_once=plan_once) as members,
     ):
         holder = Holder(
             members,

@@ -44,6 +44,7 @@ from members.suppressions import SuppressionStore
 from members.topics import TopicStore
 from members.vault import Vault
 from scheduler.accounts import AccountStore
+from scheduler.branding import BrandingStore
 from scheduler.campaigns.addressees import VaultAddressees
 from scheduler.campaigns.store import CampaignStore
 from scheduler.resealing import ResealJobs
@@ -70,9 +71,11 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         clock=clock,
         new_id=new_id,
         import_max_bytes=8_000_000,
+        pages_url="https://pages.example.jp",
         keys=KeyStore(main, new_id, os.urandom),
         idempotency=IdempotencyStore(main, kek),
         accounts=AccountStore(main),
+        branding=BrandingStore(main),
         attributes=attributes,
         members=MemberStore(vault, rings, new_id),
         listing=MemberList(vault, rings),

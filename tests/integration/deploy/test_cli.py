@@ -21,8 +21,10 @@ def named(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
         "data_dir": tmp_path,
         "main_dsn": dsns.main,
         "main_tracker_dsn": dsns.main_tracker,
+        "main_pages_dsn": dsns.main_pages,
         "members_dsn": dsns.members,
         "members_stops_dsn": dsns.members_stops,
+        "members_pages_dsn": dsns.members_pages,
         "main_owner_dsn": dsns.main_owner,
         "members_owner_dsn": dsns.members_owner,
         "metrics_port": 0,
@@ -32,7 +34,8 @@ def named(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
 def test_help_names_every_command() -> None:
     done = todoku("--help")
     assert done.returncode == 0
-    for command in ("up", "migrate", "accounts", "api-keys", "api", "tracker", "scheduler", "worker", "mailbox"):
+    commands = ("up", "migrate", "accounts", "api-keys", "api", "tracker", "pages", "scheduler", "worker", "mailbox")
+    for command in commands:
         assert f"│ {command} " in done.stdout
 
 

@@ -36,8 +36,10 @@ def settings(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
         "data_dir": tmp_path,
         "main_dsn": dsns.main,
         "main_tracker_dsn": dsns.main_tracker,
+        "main_pages_dsn": dsns.main_pages,
         "members_dsn": dsns.members,
         "members_stops_dsn": dsns.members_stops,
+        "members_pages_dsn": dsns.members_pages,
         "metrics_port": 0,
     }
 

@@ -24,13 +24,20 @@ VERBS: Mapping[str, str] = {
     "update": "EXPLAIN UPDATE {table} SET {column} = DEFAULT",
 }
 DATABASES = {
-    "Tables of the main database": ("main_owner", {"todoku_app": "main", "todoku_tracker": "main_tracker"}),
-    "Tables of the member database": ("members_owner", {"todoku_vault": "members", "todoku_stops": "members_stops"}),
+    "Tables of the main database": (
+        "main_owner",
+        {"todoku_app": "main", "todoku_tracker": "main_tracker", "todoku_pages": "main_pages"},
+    ),
+    "Tables of the member database": (
+        "members_owner",
+        {"todoku_vault": "members", "todoku_stops": "members_stops", "todoku_pages": "members_pages"},
+    ),
 }
 FUNCTIONS = {"Functions of the main database": "main_owner", "Functions of the member database": "members_owner"}
 PROCESSES = {
     "api": roles.API,
     "tracker": roles.TRACKER,
+    "pages": roles.PAGES,
     "scheduler": roles.SCHEDULER,
     "worker --pool bulk": roles.WORKER,
     "worker --pool jobs": roles.JOBS,

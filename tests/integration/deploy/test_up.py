@@ -21,11 +21,22 @@ SETTINGS: dict[str, object] = {
     "workers": 1,
     "api_port": 0,
     "tracker_port": 0,
+    "pages_port": 0,
     "mailbox_smtp_port": 0,
     "mailbox_http_port": 0,
     "metrics_port": 0,
 }
-NAMES = {"postgres", "mailbox", "tracker", "scheduler", "worker-bulk-0", "worker-fast-0", "worker-jobs-0", "api"}
+NAMES = {
+    "postgres",
+    "mailbox",
+    "tracker",
+    "pages",
+    "scheduler",
+    "worker-bulk-0",
+    "worker-fast-0",
+    "worker-jobs-0",
+    "api",
+}
 
 
 class Running:

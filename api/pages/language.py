@@ -1,0 +1,59 @@
+"""In which language a page speaks: gettext catalogues, compiled in memory as the process starts.
+
+Each folder `locale/<language>/LC_MESSAGES` with a `pages.po` is a language; another is added by adding its folder. The
+messages' ids are the English texts, so that English has next to nothing to translate.
+"""
+
+from collections.abc import Mapping
+from gettext import GNUTranslations
+from importlib import resources
+from io import BytesIO
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from fastapi import Request
+
+FALLBACK = "en"
+PARAMETER = "lang"
+
+_LONGEST_HEADER = 200
+
+
+def load_catalogues() -> Mapping[str, GNUTranslations]:
+    """Return the catalogues by language, in the order of their names."""
+    found = {}
+    for folder in sorted(resources.files(__package__ or "").joinpath("locale").iterdir(), key=lambda one: one.name):
+        source = folder.joinpath("LC_MESSAGES", "pages.po")
+        if source.is_file():
+            compiled = BytesIO()
+            write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale=folder.name))
+            compiled.seek(0)
+            found[folder.name] = GNUTranslations(compiled)
+    return found
+
+
+def choose(request: Request, known: Mapping[str, object], *, member: str | None = None, account: str = FALLBACK) -> str:
+    """Return the language to answer in: the one asked for, the member's, the browser's, the account's.
+
+    `member` is a member's locale (`ja`, `en-US`), where there is one who has proven who they are.
+    """
+    asked = request.query_params.get(PARAMETER, "")
+    browser = accepted(request.headers.get("accept-language", ""))
+    for wanted in (asked, member or "", *browser, account):
+        language = wanted.partition("-")[0].lower()
+        if language in known:
+            return language
+    return FALLBACK
+
+
+def accepted(header: str) -> list[str]:
+    """Return the languages of an Accept-Language header, best first (RFC 9110 section 12.5.4)."""
+    weights: dict[str, float] = {}
+    for entry in header[:_LONGEST_HEADER].lower().split(","):
+        name, _, parameter = entry.strip().partition(";")
+        weight = parameter.strip().removeprefix("q=")
+        try:
+            weights.setdefault(name.strip(), float(weight) if weight else 1.0)
+        except ValueError:
+            continue
+    return sorted((name for name, weight in weights.items() if weight > 0), key=lambda name: -weights[name])

@@ -1,0 +1,38 @@
+"""What the pages stand on, made by deploy/wiring/pages.py and handed to create_app."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from api.pages.client_address import ClientAddresses
+from api.pages.limits import RateLimits
+from api.pages.page import Pages
+from api.pages.stamps import Stamps
+from core.clock import Clock
+from core.ids import IdSource
+from core.tokens import LinkSigner
+from scheduler.branding import BrandingStore
+
+
+@dataclass(frozen=True, slots=True)
+class PageServices:
+    """One of each. The stores' pools are of the role `todoku_pages`, which reads no member without a proof."""
+
+    clock: Clock
+    new_id: IdSource
+    signer: LinkSigner
+    pages: Pages
+    branding: BrandingStore
+    limits: RateLimits
+    stamps: Stamps
+    clients: ClientAddresses
+
+
+def services_of(request: Request) -> PageServices:
+    """Return the services of the application that serves this request."""
+    return cast("PageServices", request.app.state.services)
+
+
+From = Annotated[PageServices, Depends(services_of)]
+"""The services, as an endpoint's argument."""
