@@ -18,7 +18,7 @@ Protection = Literal["sealed", "matchable", "open"]
 
 RESERVED = frozenset(
     {"address", "consent", "created_at", "email", "group", "groups", "id", "line", "member_id", "reason", "revision",
-     "status", "unsubscribe_url", "updated_at"}
+     "status", "topic", "topics", "unsubscribe_url", "updated_at"}
 )  # fmt: skip
 MAX_ATTRIBUTES = 200
 MAX_CHOICES = 1000

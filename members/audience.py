@@ -30,6 +30,7 @@ from members.rules.reading import Vocabulary, campaigns_in, read_rule
 from members.rules.tree import Rule
 from members.rules.writing import write_rule
 from members.topics import KIND as TOPIC
+from members.topics import topic_ids
 from members.wanted import check_wanted, read_wanted
 
 SQL = sql.load(__package__ or "", "audience.sql")
@@ -103,7 +104,7 @@ class AudienceSource:
         stored = await source.fetch(SQL["segments"], account_id)
         segments = {row["segment_id"]: show_values(row["rule"], ring) for row in stored}
         groups = {row["group_id"] for row in await source.fetch(SQL["groups"], account_id)}
-        topics = {row["topic_id"] for row in await source.fetch(SQL["topics"], account_id)}
+        topics = set(await topic_ids(source, account_id))
         named = campaigns_in([rule, *segments.values()])
         campaigns = await self._engagement.campaigns(account_id, named) if named else set()
         return Vocabulary(definitions, groups, topics, campaigns, segments)

@@ -52,9 +52,6 @@ SELECT set_config('max_parallel_workers_per_gather', '2', true);
 -- (a range over a million took twice as long with it). A range of members is walked by the primary key.
 SELECT set_config('enable_bitmapscan', 'off', true);
 
--- name: topics
-SELECT topic_id FROM topic WHERE account_id = $1;
-
 -- name: segments
 -- All of an account's: a few, and one may name another.
 SELECT segment_id, rule FROM segment WHERE account_id = $1;

@@ -22,12 +22,14 @@ from members.errors import BadAddress
 from members.fence import unless_overtaken
 from members.groups import check_groups
 from members.imports.columns import Reject, Row
-from members.imports.merge import RACES, Decision, Merge, Standing
+from members.imports.decision import Decision, Standing
+from members.imports.merge import RACES, Merge
 from members.imports.options import Mode
 from members.imports.records import Record
 from members.keyring import KeyRings
 from members.member import Consent
 from members.profile import Value
+from members.topics import check_topics
 from members.values import check_values, is_nothing
 
 MAX_MEMBERS = 1000
@@ -78,14 +80,16 @@ class BulkStore:
         mode: Mode = "upsert",
         consent: Consent | None = None,
         groups: Sequence[UUID] = (),
+        topics: Sequence[UUID] = (),
     ) -> list[Outcome]:
         """Merge up to 1,000 members; return an outcome for each, in their order.
 
-        `consent`: where and when they consented; needed unless the mode is `update`, for a new member is active. Raises
-        InvalidInput if the call itself is wrong.
+        `consent`: where and when they consented, to `topics` too; needed unless the mode is `update` and no topic is
+        joined, for a new member is active. Raises InvalidInput if the call itself is wrong.
         """
-        _check(items, mode, consent)
+        _check(items, mode, consent, topics)
         await check_groups(self._pool, account_id, groups)
+        await check_topics(self._pool, account_id, topics, "/topics")
         ring = await self._rings.ring(account_id)
         definitions = await load_definitions(self._pool, account_id)
         read = [_read(place, item, definitions) for place, item in enumerate(items)]
@@ -96,6 +100,7 @@ class BulkStore:
             definitions=definitions,
             mode=mode,
             groups=frozenset(groups),
+            topics=frozenset(topics),
             consent_source=consent.source if consent else "",
             consent_at=consent.given_at if consent else None,
             new_ids=self._new_id.many,
@@ -120,12 +125,12 @@ class BulkStore:
         raise Superseded("Other writers kept changing the same members")
 
 
-def _check(items: Sequence[Item], mode: Mode, consent: Consent | None) -> None:
+def _check(items: Sequence[Item], mode: Mode, consent: Consent | None, topics: Sequence[UUID]) -> None:
     ledger.check(consent)
     faults = []
     if not 0 < len(items) <= MAX_MEMBERS:
         faults.append(Fault("/members", "too-many", f"1 to {MAX_MEMBERS} members at once"))
-    if consent is None and mode != "update":
+    if consent is None and (mode != "update" or topics):
         faults.append(Fault("/consent", "no-consent", "Say where and when the members consented"))
     if consent is not None and consent.origin is not None:
         faults.append(Fault("/consent/origin", "not-here", "Many members have no one origin: create them one by one"))

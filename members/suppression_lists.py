@@ -21,6 +21,7 @@ from core import sql
 from core.errors import Fault, InvalidInput, TodokuError
 from members.scopes import ALL, read_scope, shown_scope
 from members.suppressions import Reason, SuppressionStore, read_hash
+from members.topics import topic_ids
 
 SQL = sql.load(__package__ or "", "suppression_lists.sql")
 
@@ -82,7 +83,7 @@ class SuppressionLists:
         `report` is filled as it goes. Raises InvalidInput if the list can't be read at all.
         """
         lines = _csv(content) if form == "csv" else _json_lines(content)
-        topics = {row["topic_id"] for row in await self._pool.fetch(SQL["topics"], account_id)}
+        topics = await topic_ids(self._pool, account_id)
         entries: list[_Entry] = []
         for number, line in lines:
             if not number % _TURN:

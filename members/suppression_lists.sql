@@ -1,6 +1,3 @@
--- name: topics
-SELECT topic_id FROM topic WHERE account_id = $1;
-
 -- name: add_many
 -- The first reason stands, of two lines of one list as well. Returns what is new.
 INSERT INTO suppression (account_id, hash, scope, reason, occurred_at)

@@ -94,6 +94,11 @@ class TopicStore:
             await self._pool.execute(SQL["take_out_members"], account_id, members, str(topic_id))
 
 
+async def topic_ids(connection: Connection, account_id: UUID) -> list[UUID]:
+    """Return the ids of the account's topics."""
+    return [row["topic_id"] for row in await connection.fetch(SQL["ids"], account_id)]
+
+
 async def check_topics(connection: Connection, account_id: UUID, topic_ids: Sequence[UUID], pointer: str) -> None:
     """Raise InvalidInput with a fault `<pointer>/<n>` for each that the account does not have."""
     if not topic_ids:

@@ -5,6 +5,10 @@ RETURNING topic_id, name, label, revision, created_at;
 -- name: list
 SELECT topic_id, name, label, revision, created_at FROM topic WHERE account_id = $1 ORDER BY topic_id;
 
+-- name: ids
+-- Without order: to know one by.
+SELECT topic_id FROM topic WHERE account_id = $1;
+
 -- name: get
 SELECT topic_id, name, label, revision, created_at FROM topic WHERE account_id = $1 AND topic_id = $2;
 

@@ -51,6 +51,11 @@ def at_fields(body: BaseModel) -> Iterator[None]:
         error.faults = error.faults or (Fault("/email", error.code, error.detail),)
         raise
     except InvalidInput as error:
-        beside = {f"/attributes/{name}": f"/{name}" for name in TOP_LEVEL if name in body.model_fields_set}
-        error.faults = tuple(replace(fault, pointer=beside.get(fault.pointer, fault.pointer)) for fault in error.faults)
+        error.faults = tuple(where_it_stands(body, fault) for fault in error.faults)
         raise
+
+
+def where_it_stands(body: BaseModel, fault: Fault) -> Fault:
+    """Return a fault of a value, pointing beside the attributes if the body has the value there."""
+    beside = {f"/attributes/{name}": f"/{name}" for name in TOP_LEVEL if name in body.model_fields_set}
+    return replace(fault, pointer=beside.get(fault.pointer, fault.pointer))

@@ -61,16 +61,21 @@ class ConsentGiven(Body):
     origin: str | None = Field(None, max_length=45, description="The IP address that it came from; kept sealed")
 
 
-class NewMember(Body):
-    """A member: active with a consent, pending without, and then never mailed."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+class Addressed(Body):
+    """A member by address, and what is said of it."""
 
     email: Address
     locale: Locale = None
     time_zone: Zone = None
     tags: Tags = Field(default_factory=list)
     attributes: Values = Field(default_factory=dict)
+
+
+class NewMember(Addressed):
+    """A member: active with a consent, pending without, and then never mailed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
     groups: Groups = Field(default_factory=list)
     topics: Topics = Field(default_factory=list)
     consent: ConsentGiven | None = None

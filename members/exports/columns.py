@@ -16,6 +16,7 @@ from members.attribute import Definitions
 from members.formulas import disarm
 from members.groups import KIND as GROUP
 from members.profile import Value
+from members.topics import KIND as TOPIC
 
 MEMBER = "mem"
 MAX_COLUMNS = 300
@@ -28,6 +29,7 @@ class Line(NamedTuple):
     address: str
     status: str
     groups: Sequence[UUID]
+    topics: Sequence[UUID]
     values: Mapping[str, Value]
     created_at: datetime
     updated_at: datetime
@@ -44,10 +46,11 @@ FIXED: Mapping[str, Get] = {
     "email": lambda line: line.address,
     "status": lambda line: line.status,
     "groups": lambda line: [ids.encode(GROUP, group) for group in line.groups],
+    "topics": lambda line: [ids.encode(TOPIC, topic) for topic in line.topics],
     "created_at": lambda line: line.created_at.isoformat(),
     "updated_at": lambda line: line.updated_at.isoformat(),
 }
-"""Columns beside the attributes, by name; a member without groups has no value of `groups`."""
+"""Columns beside the attributes, by name; a member without groups has no value of `groups`, nor of `topics`."""
 
 
 def default_columns(definitions: Definitions) -> list[str]:
@@ -72,7 +75,8 @@ def check_columns(columns: Sequence[str], definitions: Definitions) -> None:
 
 def getters(columns: Sequence[str], definitions: Definitions) -> list[tuple[str, Get]]:
     """Return name and getter of each column; an attribute that is gone has no values."""
-    return [(name, FIXED.get(name) or _value_of(_key(name, definitions) or name)) for name in columns]
+    keys = [(name, _key(name, definitions)) for name in columns]
+    return [(name, FIXED[name] if key is None and name in FIXED else _value_of(key or name)) for name, key in keys]
 
 
 def as_cell(value: object) -> str:

@@ -21,7 +21,7 @@ from members.attributes import load_definitions
 from members.audience import Audience, AudienceSource
 from members.exports.columns import Line
 from members.exports.writing import Writer
-from members.facets import groups_of
+from members.facets import groups_of, topics_of
 from members.imports.file import MAX_BLOCK, open_key, seal_block
 from members.keyring import KeyRings
 from members.opener import Opener
@@ -190,5 +190,5 @@ def _line(opener: Opener, row: asyncpg.Record) -> Line | None:
         UNREADABLE.inc()
         return None
     address, values = load(content)
-    groups = groups_of(row["facets"])
-    return Line(row["member_id"], address, row["status"], groups, values, row["created_at"], row["updated_at"])
+    groups, topics = groups_of(row["facets"]), topics_of(row["facets"])
+    return Line(row["member_id"], address, row["status"], groups, topics, values, row["created_at"], row["updated_at"])

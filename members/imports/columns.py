@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from core.errors import Fault, InvalidInput
 from members.addresses import Address
@@ -22,12 +23,13 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A record that can be merged. `removed`: values that it takes away."""
+    """A record that can be merged. `removed`: values that it takes away; `topics`: those that it joins."""
 
     record: Record
     address: Address
     values: dict[str, Value]
     removed: frozenset[str] = frozenset()
+    topics: frozenset[UUID] = frozenset()
 
     def __repr__(self) -> str:
         """Name the line alone: a repr ends up in logs."""
@@ -50,7 +52,7 @@ def check_mapping(mapping: Mapping[str, str], definitions: Definitions) -> None:
     for column, target in zip(mapping, targets, strict=True):
         pointer = "/mapping/" + column.replace("~", "~0").replace("/", "~1")
         if target != EMAIL and target not in definitions:
-            faults.append(Fault(pointer, "unknown-attribute", "email, or the name of an attribute"))
+            faults.append(Fault(pointer, "unknown-attribute", "email, topics, or the name of an attribute"))
         elif targets.count(target) > 1:
             faults.append(Fault(pointer, "duplicate-target", "Two columns become the same attribute"))
     if mapping and EMAIL not in targets:

@@ -5,10 +5,9 @@ time, so that Postgres is fed with the batch before while this one is sealed.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -22,6 +21,8 @@ from members.connection import Lent
 from members.facets import groups_of, make_facets, topics_of
 from members.fence import hold_keys
 from members.imports.columns import Reject, Row
+from members.imports.decision import Changed, Decision, Standing
+from members.imports.joining import find_barred
 from members.imports.options import Mode
 from members.imports.suppressed import find_suppressed
 from members.keyring import AddressHashes, KeyRings, Ring
@@ -38,42 +39,6 @@ SQL = sql.load(__package__ or "", "merge.sql")
 
 _SLICE = 128
 """Rows between two turns of the event loop: some milliseconds."""
-
-
-class Changed(NamedTuple):
-    """A member that a row changes, as it shall be."""
-
-    member_id: UUID
-    revision: int
-    generation: int
-    sealed: bytes
-    facets: str
-
-
-@dataclass(slots=True, repr=False)
-class Decision:
-    """What a batch comes to.
-
-    `met`: what to remember of it, so that an address that stands in the file twice is taken once. `taken`: the address
-    keys of the rows that were not refused.
-    """
-
-    new: list[NewRows] = field(default_factory=list)
-    changed: list[Changed] = field(default_factory=list)
-    met: list[UUID] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    taken: set[bytes] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
-    unchanged: int = 0
-
-
-class Standing(NamedTuple):
-    """A batch's hashes, and what the vault holds of it by a row's place: members, suppressed ones, seen ones."""
-
-    hashes: list[AddressHashes]
-    existing: dict[int, asyncpg.Record]
-    suppressed: frozenset[int]
-    seen: frozenset[int]
 
 
 class Moved(Conflict):
@@ -142,7 +107,15 @@ class Merge:
             {row["ord"]: row for row in found},
             suppressed,
             frozenset(row["ord"] for row in seen),
+            await find_barred(pool, account_id, self._wanted(rows, found)),
         )
+
+    def _wanted(self, rows: Sequence[Row], found: Sequence[asyncpg.Record]) -> Iterator[tuple[UUID, UUID]]:
+        """Give out members and topics that they are not in and would join."""
+        for one in found:
+            topics = self.topics | rows[one["ord"]].topics
+            if topics and self.mode != "add":
+                yield from ((one["member_id"], topic) for topic in topics.difference(topics_of(one["facets"])))
 
     async def decide(self, rows: Sequence[Row], standing: Standing, before: Collection[bytes]) -> Decision:
         """Decide each row's fate and seal what is new. `before`: keys taken by a batch that is not committed yet."""
@@ -159,7 +132,8 @@ class Merge:
             if key in decision.taken or key in before or place in standing.seen:
                 refusal = _TWICE
             elif existing is not None:
-                refusal = self._update(row, existing, decision, required, opener)
+                barred = standing.barred.get(existing["member_id"], frozenset())
+                refusal = self._update(row, existing, decision, required, opener, barred)
             elif place in standing.suppressed:
                 refusal = _SUPPRESSED
             elif self.mode == "update":
@@ -169,11 +143,11 @@ class Merge:
             else:
                 values = default | row.values if default else row.values
                 mine = random[place * RANDOM_BYTES : (place + 1) * RANDOM_BYTES]
-                facets = make_facets(values, self.definitions, self.ring, self.groups, self.topics)
-                hashes = standing.hashes[place]
-                decision.new.append(
-                    new_rows(self.ring, next(new_ids), row.address, hashes, values, facets, mine, sealer)
-                )
+                topics = self.topics | row.topics if row.topics else self.topics
+                facets = make_facets(values, self.definitions, self.ring, self.groups, topics)
+                member_id, hashes = next(new_ids), standing.hashes[place]
+                decision.new.append(new_rows(self.ring, member_id, row.address, hashes, values, facets, mine, sealer))
+                decision.joined += [(member_id, topic) for topic in topics - self.topics]
                 decision.names.update(values)
             if refusal is not None:
                 decision.rejects.append(Reject(row.record, *refusal))
@@ -184,9 +158,18 @@ class Merge:
         return decision
 
     def _update(
-        self, row: Row, existing: asyncpg.Record, decision: Decision, required: frozenset[str], opener: Opener
+        self,
+        row: Row,
+        existing: asyncpg.Record,
+        decision: Decision,
+        required: frozenset[str],
+        opener: Opener,
+        barred: frozenset[UUID],
     ) -> tuple[str, str, str] | None:
-        """Merge a row into a member, whose status and address stay; return why it can't be, or None."""
+        """Merge a row into a member, whose status and address stay; return why it can't be, or None.
+
+        `barred`: topics that the member must not join by a file.
+        """
         member_id = existing["member_id"]
         try:
             content = opener.open_bytes(
@@ -197,8 +180,9 @@ class Merge:
             return _UNREADABLE
         address, old = load(content)
         values = self._merged(row, old)
-        groups = groups_of(existing["facets"])
-        same = self.mode == "add" or (same_values(values, old) and self.groups <= set(groups))
+        groups, topics = groups_of(existing["facets"]), topics_of(existing["facets"])
+        joining = (self.topics | row.topics).difference(topics) - barred
+        same = self.mode == "add" or (same_values(values, old) and self.groups <= set(groups) and not joining)
         if not same and (row.removed or self.mode == "replace") and not required <= values.keys():
             return self._missing(required - values.keys())
         if not self.dry_run:
@@ -206,8 +190,8 @@ class Merge:
         if same:
             decision.unchanged += 1
             return None
-        topics = topics_of(existing["facets"])
-        facets = make_facets(values, self.definitions, self.ring, self.groups.union(groups), topics)
+        facets = make_facets(values, self.definitions, self.ring, self.groups.union(groups), joining.union(topics))
+        decision.joined += [(member_id, topic) for topic in joining]
         account, member, version = self.ring.account_id.bytes, member_id.bytes, existing["ring_version"]
         key = unwrap_member_key(
             self.ring.sealing[version], existing["wrapped"], ring_version=version, account_id=account, member_id=member
@@ -258,12 +242,19 @@ class Merge:
             await self._insert(connection, new)
 
     async def record(self, connection: Lent, decision: Decision) -> None:
-        """Record the new members' consents, after `write`: from then on nobody else adds to the account's ledger."""
+        """Record the new members' consents and those to topics, after `write`.
+
+        From then on nobody else adds to the account's ledger.
+        """
+        said = (self.consent_source, self.consent_at, self.form_version, self.confirmed_at)
         if decision.new:
             members = [row.member_id for row in decision.new]
             scopes = [ALL, *map(topic_scope, self.topics)]
-            said = (self.consent_source, self.consent_at, self.form_version, self.confirmed_at)
             await connection.execute(SQL["record_consents"], self.ring.account_id, members, scopes, *said)
+        if decision.joined:
+            members = [member_id for member_id, _ in decision.joined]
+            scopes = [topic_scope(topic_id) for _, topic_id in decision.joined]
+            await connection.execute(SQL["record_joining"], self.ring.account_id, members, scopes, *said)
 
     async def _insert(self, connection: Lent, new: list[NewRows]) -> None:
         member_ids = [row.member_id for row in new]

@@ -62,3 +62,12 @@ WITH moment AS MATERIALIZED (
 INSERT INTO consent (account_id, member_id, kind, scope, source, occurred_at, recorded_at, form_version, confirmed_at)
 SELECT $1, m.member_id, 'given', s.scope, $4, coalesce($5, now), now, $6, $7
 FROM moment, unnest($2::uuid[]) AS m (member_id), unnest($3::text[]) AS s (scope);
+
+-- name: record_joining
+-- As above, of topics that only some of the batch join: members and scopes by position.
+WITH moment AS MATERIALIZED (
+    SELECT app.now() AS now
+)
+INSERT INTO consent (account_id, member_id, kind, scope, source, occurred_at, recorded_at, form_version, confirmed_at)
+SELECT $1, t.member_id, 'given', t.scope, $4, coalesce($5, now), now, $6, $7
+FROM moment, unnest($2::uuid[], $3::text[]) AS t (member_id, scope);

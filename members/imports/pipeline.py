@@ -20,9 +20,10 @@ from core import sql
 from core.errors import Superseded
 from members.connection import Lent
 from members.imports.columns import Reject, Row
+from members.imports.decision import Decision, Standing
 from members.imports.file import Seal
 from members.imports.layout import Layout
-from members.imports.merge import RACES, Decision, Merge, Moved, Standing
+from members.imports.merge import RACES, Merge, Moved
 
 SQL = sql.load(__package__ or "", "pipeline.sql")
 

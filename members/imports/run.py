@@ -26,6 +26,7 @@ from members.imports import report
 from members.imports.columns import EMAIL, Reject, Row, key_of
 from members.imports.compression import Bounds
 from members.imports.file import SealedFile, open_key, seal_block
+from members.imports.joining import TOPICS, joins, with_topics
 from members.imports.layout import Layout, names_of, read_all
 from members.imports.merge import Merge
 from members.imports.options import Options, read_options
@@ -34,6 +35,7 @@ from members.imports.reading import Found, batches, examine, first_records, layo
 from members.imports.records import Record
 from members.keyring import KeyRings, Ring
 from members.sealing import NONCE_BYTES
+from members.topics import topic_ids
 
 SQL = sql.load(__package__ or "", "run.sql")
 log = logs.get()
@@ -118,15 +120,18 @@ class _Run:
         while True:
             ring = await self.rings.reload(self.account_id)
             definitions = await load_definitions(self.pool, self.account_id)
-            mapped = {key_of(target, definitions) for target in self.row["mapping"].values()}
-            gone = (wanted or mapped) - {EMAIL} - definitions.keys()
+            columns = with_topics(definitions, await topic_ids(self.pool, self.account_id))
+            mapped = {key_of(target, columns) for target in self.row["mapping"].values()}
+            gone = (wanted or mapped) - {EMAIL} - columns.keys()
             if gone:
                 raise InvalidInput(f"The attribute {min(gone)} was removed while the import waited or ran")
-            layout = layout_of(found, first, self.row["mapping"], definitions, self.options.time_zone)
+            layout = layout_of(found, first, self.row["mapping"], columns, self.options.time_zone)
             if wanted is None:
                 wanted = names_of(layout.columns(first))
+                if TOPICS in wanted - definitions.keys() and not self.row["consent_source"]:
+                    raise InvalidInput("The file has a column topics: who joins one consents, so say where they did")
                 if not kept:
-                    await self._note(found, layout, first, definitions)
+                    await self._note(found, layout, first, columns)
             rows_done = await self.pool.fetchval(SQL["start"], self.import_id)
             if rows_done is None:
                 raise Superseded("Another worker ended this import")
@@ -175,6 +180,8 @@ class _Run:
                         raise Superseded("The lease of this worker was lost")
                     # Read while the database looks up the batch before, and writes the one before that.
                     rows, rejects = await _read(layout, records)
+                    if TOPICS not in definitions:
+                        rows = [joins(row) if TOPICS in row.values or TOPICS in row.removed else row for row in rows]
                     await pipeline.push(rows, rejects, len(records))
             return await pipeline.finish()
         finally:

@@ -19,13 +19,14 @@ from members.groups import check_groups
 from members.imports import report
 from members.imports.columns import check_mapping
 from members.imports.file import MAX_BLOCK, SealedFile, new_key, open_block, open_key, seal_block
+from members.imports.joining import TOPICS, with_topics
 from members.imports.options import Format, read_options
 from members.imports.rejects import BOM
 from members.imports.report import Report
 from members.keyring import KeyRings
 from members.member import Page
 from members.sealing import NONCE_BYTES
-from members.topics import check_topics
+from members.topics import check_topics, topic_ids
 
 SQL = sql.load(__package__ or "", "store.sql")
 
@@ -116,16 +117,19 @@ class ImportStore:
         """Close the file and make it ready for a worker of the pool `jobs` (state `waiting`).
 
         `mapping`: attribute name or `email` by column title; without one, columns are taken by their names.
-        `consent_source`: where the members of the file consented; needed unless the mode is `update`. Options:
+        `consent_source`: where the members of the file consented; needed unless the mode is `update` and no topic is
+        joined. Options:
         members/imports/options.py. A `dry_run` counts and explains and writes no member. Raises NotFound, Conflict,
         InvalidInput with every fault.
         """
         await self._uploading(account_id, import_id)
         read = read_options(options or {})
-        check_mapping(mapping or {}, await load_definitions(self._pool, account_id))
+        topics = await topic_ids(self._pool, account_id)
+        check_mapping(mapping or {}, with_topics(await load_definitions(self._pool, account_id), topics))
         await check_groups(self._pool, account_id, read.groups)
         await check_topics(self._pool, account_id, read.topics, "/topics")
-        if not 0 < len(consent_source) <= MAX_SOURCE and not (read.mode == "update" and not consent_source):
+        needs_none = read.mode == "update" and not read.topics and TOPICS not in (mapping or {}).values()
+        if not 0 < len(consent_source) <= MAX_SOURCE and not (needs_none and not consent_source):
             fault = Fault("/consent_source", "no-consent", f"Where the members consented: 1 to {MAX_SOURCE} characters")
             raise InvalidInput("An import needs to say where its members consented", [fault])
         blocks = await self._pool.fetchrow(SQL["blocks"], import_id)

@@ -9,9 +9,10 @@ import asyncpg
 
 from core.ids import IdSource
 from members.attributes import load_definitions
+from members.imports.decision import Standing
 from members.imports.encoding import Decoder
 from members.imports.layout import read_all
-from members.imports.merge import SQL, Merge, Standing
+from members.imports.merge import SQL, Merge
 from members.imports.records import RecordReader
 from members.imports.sheet import SheetLayout
 from members.keyring import KeyRings

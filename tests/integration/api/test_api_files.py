@@ -91,6 +91,26 @@ async def test_many_members_in_one_call_once_under_one_key(client: httpx.AsyncCl
     assert {fault["pointer"] for fault in refused.json()["errors"]} == {"/consent"}
 
 
+async def test_language_zone_and_tags_stand_beside_the_address_in_a_bulk_call_too(client: httpx.AsyncClient) -> None:
+    said = {"locale": "ja", "time_zone": "Asia/Tokyo", "tags": ["vip"]}
+    wrong = {"email": "wrong@example.jp", "locale": "?", "attributes": {"time_zone": "?"}}
+    body = {**BULK, "members": [{"email": "taro@example.jp", **said}, wrong]}
+    answer = (await client.post("/v1/members/bulk", json=body)).json()
+    assert [one["state"] for one in answer["items"]] == ["created", "rejected"]
+    pointers = {fault["pointer"] for fault in answer["items"][1]["errors"]}
+    assert pointers == {"/members/1/locale", "/members/1/attributes/time_zone"}
+    member = (await client.get("/v1/members")).json()["items"][0]
+    assert {name: member[name] for name in said} == said
+    # What a later call does not say stays, and null takes away.
+    again = {**BULK, "members": [{"email": "taro@example.jp", "locale": None}]}
+    assert (await client.post("/v1/members/bulk", json=again)).json()["updated"] == 1
+    member = (await client.get("/v1/members")).json()["items"][0]
+    assert (member["locale"], member["tags"]) == (None, ["vip"])
+    twice = {**BULK, "members": [{"email": "taro@example.jp", "tags": [], "attributes": {"tags": ["a"]}}]}
+    refused = await client.post("/v1/members/bulk", json=twice)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/members/0/tags")
+
+
 async def test_an_export_is_made_fetched_and_noted(client: httpx.AsyncClient, worker: Worker) -> None:
     await client.post("/v1/members/bulk", json=BULK)
     made = await client.post("/v1/exports", json={"columns": ["email", "name"]})

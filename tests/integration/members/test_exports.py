@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,9 @@ from members.groups import GroupStore
 from members.kek import Kek
 from members.keyring import KeyRings
 from members.listing import MemberList
+from members.member import Consent
 from members.members import MemberStore
+from members.topics import TopicStore
 from scheduler.chores import sweep_files
 from tests.support.imports import Imports, counters
 from tests.support.postgres import shift_clock
@@ -63,6 +66,11 @@ def exports(
     vault: asyncpg.Pool, main: asyncpg.Pool, rings: KeyRings, account: UUID, new_id: IdSource, clock: Clock
 ) -> Exports:
     return Exports(vault, main, rings, account, new_id, clock)
+
+
+@pytest.fixture
+def consent(clock: Clock) -> Consent:
+    return Consent("form", clock.now() - timedelta(days=1))
 
 
 @pytest.fixture
@@ -118,6 +126,22 @@ async def test_cells_are_safe_and_numbers_stay_numbers(exports: Exports) -> None
     assert (rows[0]["age"], rows[0]["vip"], rows[0]["likes"]) == ("-5", "true", "a; b")
     plain = await exports.through(bom=False, columns=["email"])
     assert plain == b"email\r\n" + b"".join(b"m%d@example.jp\r\n" % number for number in range(4))
+
+
+@pytest.mark.parametrize("format_", ["csv", "jsonl"])
+async def test_topics_go_out_and_come_in_again(
+    exports: Exports, imports: Imports, consent: Consent, format_: str
+) -> None:
+    topics = TopicStore(imports.pool, imports.new_id)
+    chosen = [(await topics.create(imports.account, name)).topic_id for name in ("weekly", "daily")]
+    for number in range(3):
+        await imports.members.create(imports.account, f"m{number}@example.jp", consent=consent, topics=chosen[:number])
+    content = await exports.through(format_=format_, columns=["email", "topics"])
+    assert counters(await imports.through(content)) == (0, 0, 3, 0)
+    assert counters(await imports.through(content.replace(b"@example.jp", b"@example.com"))) == (3, 0, 0, 0)
+    for number in range(3):
+        member = await imports.members.by_address(imports.account, f"m{number}@example.com")
+        assert set(member.topics) == set(chosen[:number])
 
 
 async def test_who_and_what_is_exported_is_chosen(

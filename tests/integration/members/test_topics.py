@@ -10,11 +10,9 @@ from core.errors import Conflict, InvalidInput, NotFound, StaleRevision
 from core.ids import IdSource
 from members.audience import AudienceSource, Count
 from members.errors import Suppressed
-from members.imports import ImportStore, run_import
 from members.keyring import KeyRings
 from members.member import Consent
 from members.members import MemberStore
-from members.scopes import topic_scope
 from members.topics import KIND, TopicStore
 from tests.support.audiences import reached
 from tests.support.segments import NoMail
@@ -124,57 +122,3 @@ async def test_a_removed_topic_leaves_its_members_and_their_consents(
     assert len(await members.consents(account, made.member_id)) == 2
     with pytest.raises(NotFound):
         await topics.remove(account, weekly)
-
-
-async def test_a_file_puts_new_members_into_topics_by_its_consent_and_brings_nobody_back(
-    members: MemberStore,
-    topics: TopicStore,
-    account: UUID,
-    consent: Consent,
-    vault: asyncpg.Pool,
-    rings: KeyRings,
-    new_id: IdSource,
-    clock: Clock,
-) -> None:
-    weekly = (await topics.create(account, "weekly")).topic_id
-    left = await members.create(account, "left@example.jp", topics=[weekly], consent=consent)
-    await members.change(account, left.member_id, 1, topics=[])
-    imports = ImportStore(vault, rings, new_id)
-
-    async def submit(topic: UUID) -> UUID:
-        import_id = await imports.begin(account)
-        await imports.add_block(account, import_id, 0, b"email,name\nleft@example.jp,L\nnew@example.jp,N\n")
-        await imports.submit(account, import_id, {}, "2026-form", {"topics": [ids.encode(KIND, topic)]})
-        return import_id
-
-    await run_import(vault, rings, await submit(weekly), new_id, clock, lambda: True)
-    assert (await members.get(account, left.member_id)).topics == ()
-    new = await members.by_address(account, "new@example.jp")
-    assert new.topics == (weekly,)
-    records = await members.consents(account, new.member_id)
-    assert sorted(record.scope for record in records) == ["all", topic_scope(weekly)]
-    assert {record.source for record in records} == {"2026-form"}
-    with pytest.raises(InvalidInput) as caught:
-        await submit(new_id())
-    assert caught.value.faults[0].pointer == "/topics/0"
-
-
-async def test_values_from_a_file_leave_a_members_topics_as_they_are(
-    members: MemberStore,
-    topics: TopicStore,
-    account: UUID,
-    consent: Consent,
-    vault: asyncpg.Pool,
-    rings: KeyRings,
-    new_id: IdSource,
-    clock: Clock,
-) -> None:
-    weekly = (await topics.create(account, "weekly")).topic_id
-    made = await members.create(account, "taro@example.jp", topics=[weekly], consent=consent)
-    imports = ImportStore(vault, rings, new_id)
-    import_id = await imports.begin(account)
-    await imports.add_block(account, import_id, 0, "email,name\ntaro@example.jp,太郎\n".encode())
-    await imports.submit(account, import_id, {}, "2026-form")
-    await run_import(vault, rings, import_id, new_id, clock, lambda: True)
-    changed = await members.get(account, made.member_id)
-    assert (changed.values, changed.topics) == ({"name": "太郎"}, (weekly,))

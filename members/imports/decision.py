@@ -1,0 +1,55 @@
+"""What is known of a batch of rows before it is decided, and what it comes to then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from members.imports.columns import Reject
+from members.keyring import AddressHashes
+from members.member import NewRows
+
+
+class Changed(NamedTuple):
+    """A member that a row changes, as it shall be."""
+
+    member_id: UUID
+    revision: int
+    generation: int
+    sealed: bytes
+    facets: str
+
+
+@dataclass(slots=True, repr=False)
+class Decision:
+    """What a batch comes to.
+
+    `joined`: members and topics that they join, but for those that all new ones do.
+    `met`: what to remember of it, so that an address that stands in the file twice is taken once. `taken`: the address
+    keys of the rows that were not refused.
+    """
+
+    new: list[NewRows] = field(default_factory=list)
+    joined: list[tuple[UUID, UUID]] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
+    met: list[UUID] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    taken: set[bytes] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    unchanged: int = 0
+
+
+class Standing(NamedTuple):
+    """A batch's hashes, and what the vault holds of it by a row's place: members, suppressed ones, seen ones.
+
+    `barred`: topics that a member must not join by a file.
+    """
+
+    hashes: list[AddressHashes]
+    existing: dict[int, asyncpg.Record]
+    suppressed: frozenset[int]
+    seen: frozenset[int]
+    barred: Mapping[UUID, frozenset[UUID]] = MappingProxyType({})
