@@ -69,15 +69,20 @@ class AudienceCutter:
         run = await self._main.fetchrow(SQL["run"], job.subject_id)
         if run is None or run["audience_state"] != "cutting" or _over(State(run["state"])):
             return
-        extent = _Extent.read(job.payload) or await self._freeze(job, run["audience"])
+        extent = _Extent.read(job.payload) if _Extent.fixed(job.payload) else await self._freeze(job, run["audience"])
         async with self._main.acquire() as connection:
             end = await self._stage(connection, job.account_id, extent)
             with suppress(_RunOver):
                 await self._commit(connection, job, extent, end)
 
     async def _freeze(self, job: Job, wanted: Mapping[str, Any]) -> "_Extent":
-        """Fix who is of this audience: today's rules and members. Nobody who comes later is, no later rule counts."""
+        """Fix who is of this audience: today's rules and members. Nobody who comes later is, no later rule counts.
+
+        A job that another release left knows how far it is, and its rules in a form of its own: those are fixed anew.
+        """
         audience = await self._source.resolve(job.account_id, wanted)
+        if "after" in job.payload:
+            return _Extent(UUID(job.payload["after"]), UUID(job.payload["upper"]), audience)
         return _Extent(None, await self._source.upper(job.account_id), audience)
 
     async def _stage(self, connection: PoolConnectionProxy, account_id: UUID, extent: "_Extent") -> SliceEnd | None:
@@ -161,11 +166,14 @@ class _Extent:
     upper: UUID | None
     audience: Audience
 
+    @staticmethod
+    def fixed(payload: Mapping[str, Any]) -> bool:
+        """Whether the rules are fixed already; not so in a run's first slice."""
+        return "rule" in payload
+
     @classmethod
-    def read(cls, payload: Mapping[str, Any]) -> "_Extent | None":
-        """Read what `payload` wrote; None for a run's first slice."""
-        if not payload:
-            return None
+    def read(cls, payload: Mapping[str, Any]) -> "_Extent":
+        """Read what `payload` wrote."""
         topic = payload.get("topic")
         audience = Audience(
             payload["rule"], datetime.fromisoformat(payload["at"]), None if topic is None else UUID(topic)

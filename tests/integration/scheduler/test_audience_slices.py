@@ -116,6 +116,20 @@ async def test_who_comes_after_the_first_slice_is_not_of_the_audience(stage: Sta
     assert sorted(row["member_id"] for row in await stage.recipients(campaign)) == sorted(members)
 
 
+async def test_a_run_that_an_older_release_began_to_cut_is_cut_on_from_where_it_was(stage: Stage) -> None:
+    members = await stage.members(50)
+    campaign = await stage.scheduled(seconds=60)
+    await stage.cutter(slice_rows=20)(await planned_job(stage))
+    # Its rules were one path over facets.
+    await stage.main.execute(
+        "UPDATE job SET payload = payload - ARRAY['rule', 'at', 'topic'] || '{\"path\": null}' WHERE state = 'ready'"
+    )
+    await stage.members(50)
+    assert await stage.cut_audiences(slice_rows=20) == 2
+    assert sorted(row["member_id"] for row in await stage.recipients(campaign)) == sorted(members)
+    assert (await stage.run(campaign)).audience_state == "whole"
+
+
 async def test_an_audience_of_nobody_is_whole_and_its_run_finishes(stage: Stage) -> None:
     campaign = await stage.scheduled()
     await chores.plan_audiences(stage.main, 600)
