@@ -161,7 +161,7 @@ def _outcomes(rows: Sequence[Row], standing: Standing, decision: Decision) -> di
     """Return what became of each row by its line: in a decision the new ones stand in the order of the rows."""
     rejects = {reject.record.line: reject for reject in decision.rejects}
     changed = {change.member_id for change in decision.changed}
-    new = iter(decision.new)
+    new = iter(decision.new.ids)
     outcomes = {}
     for place, row in enumerate(rows):
         line = row.record.line
@@ -169,7 +169,7 @@ def _outcomes(rows: Sequence[Row], standing: Standing, decision: Decision) -> di
         if line in rejects:
             outcomes[line] = _rejected(rejects[line])
         elif existing is None:
-            outcomes[line] = Outcome("created", next(new).member_id)
+            outcomes[line] = Outcome("created", next(new))
         else:
             member_id = existing["member_id"]
             outcomes[line] = Outcome("updated" if member_id in changed else "unchanged", member_id)

@@ -13,7 +13,6 @@ from members.attribute import Definitions
 from members.facets import groups_of, topics_of
 from members.keyring import AddressHashes, Ring
 from members.profile import Profile, Value, dump
-from members.sealer import Sealer
 from members.status import Status, present
 
 ConsentKind = Literal["given", "withdrawn"]
@@ -101,14 +100,10 @@ def new_rows(
     values: dict[str, Value],
     facets: dict[str, Any],
     random: bytes,
-    sealer: Sealer | None = None,
 ) -> NewRows:
-    """Seal a new member under a key of its own. `random`: RANDOM_BYTES fresh random bytes, used nowhere else.
-
-    `sealer`: the ring's, for who seals many.
-    """
+    """Seal a new member under a key of its own. `random`: RANDOM_BYTES fresh random bytes, used nowhere else."""
     content = dump(Profile(address.mailbox, values))
-    sealed, wrapped = (sealer or ring.sealer()).seal_new(member_id.bytes, content, random)
+    sealed, wrapped = ring.sealer().seal_new(member_id.bytes, content, random)
     return NewRows(member_id, sealed, facets, ring.tag(address.domain), wrapped, hashes)
 
 

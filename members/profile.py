@@ -67,7 +67,12 @@ def open_bytes(sealed: bytes, *, key: bytes, account_id: bytes, member_id: bytes
 
 def dump(profile: Profile) -> bytes:
     """Return a profile's bytes."""
-    return orjson.dumps({"address": profile.address, "values": profile.values})
+    return dump_parts(profile.address, profile.values)
+
+
+def dump_parts(address: str, values: Mapping[str, Value]) -> bytes:
+    """Return the bytes of the profile that has these parts."""
+    return orjson.dumps({"address": address, "values": values})
 
 
 def load(content: bytes) -> Profile:

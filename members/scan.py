@@ -14,6 +14,7 @@ import orjson
 
 from core import sql
 from core.errors import Tampered
+from members.binary_copy import HEADER, TRAILER
 from members.connection import Lent
 from members.keyring import KeyRings
 from members.opener import Opener
@@ -25,8 +26,6 @@ from members.vault import ring_for
 
 SQL = sql.load(__package__ or "", "scan.sql")
 
-_SIGNATURE_BYTES = 19
-_END = b"\xff\xff"
 # Of a row: number of fields; length and bytes of member_id, of ring_version; length of wrapped.
 _HEAD = Struct(">hi16siii")
 _LENGTH = Struct(">i")
@@ -58,7 +57,7 @@ async def scan(
 
     async def take(block: bytes) -> None:
         nonlocal ring, opener, first
-        rows = list(_rows(bytes(block), _SIGNATURE_BYTES if first else 0))
+        rows = list(_rows(bytes(block), len(HEADER) if first else 0))
         first = False
         newest = await ring_for(rings, account_id, {version for _, version, _, _ in rows})
         if newest is not ring:
@@ -71,7 +70,7 @@ async def scan(
 
 def _rows(block: bytes, at: int) -> Iterator[Row]:
     """Read the rows of a block of binary COPY from `at` on; it holds whole ones, as asyncpg joins whole messages."""
-    end = len(block) - len(_END)
+    end = len(block) - len(TRAILER)
     while at < end:
         _, _, member_id, _, version, length = _HEAD.unpack_from(block, at)
         wrapped_at = at + _HEAD.size

@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from members.imports.columns import Reject
+from members.imports.new_members import NewMembers
 from members.keyring import AddressHashes
-from members.member import NewRows
 
 
 class Changed(NamedTuple):
@@ -32,7 +32,7 @@ class Decision:
     keys of the rows that were not refused.
     """
 
-    new: list[NewRows] = field(default_factory=list)
+    new: NewMembers
     joined: list[tuple[UUID, UUID]] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
     met: list[UUID] = field(default_factory=list)

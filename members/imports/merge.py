@@ -23,10 +23,10 @@ from members.fence import hold_keys
 from members.imports.columns import Reject, Row
 from members.imports.decision import Changed, Decision, Standing
 from members.imports.joining import find_barred
+from members.imports.new_members import NewMembers
 from members.imports.options import Mode
 from members.imports.suppressed import find_suppressed
 from members.keyring import AddressHashes, KeyRings, Ring
-from members.member import NewRows, new_rows
 from members.opener import Opener
 from members.profile import Profile, Value, load, same_values, seal, unwrap_member_key
 from members.scopes import ALL, topic_scope
@@ -119,10 +119,10 @@ class Merge:
 
     async def decide(self, rows: Sequence[Row], standing: Standing, before: Collection[bytes]) -> Decision:
         """Decide each row's fate and seal what is new. `before`: keys taken by a batch that is not committed yet."""
-        decision = Decision()
+        decision = Decision(NewMembers(self.ring, self.import_id))
         required, default = self.required, defaults(self.definitions)
         random = self.random(RANDOM_BYTES * len(rows))
-        sealer, opener, new_ids = self.ring.sealer(), self.ring.opener(), iter(self.new_ids(len(rows)))
+        opener, new_ids = self.ring.opener(), iter(self.new_ids(len(rows)))
         for place, row in enumerate(rows):
             if not place % _SLICE:
                 await asyncio.sleep(0)
@@ -138,7 +138,7 @@ class Merge:
                 refusal = _SUPPRESSED
             elif self.mode == "update":
                 refusal = _UNKNOWN
-            elif not required <= default.keys() | row.values.keys():
+            elif required and not required <= default.keys() | row.values.keys():
                 refusal = self._missing(required - default.keys() - row.values.keys())
             else:
                 values = default | row.values if default else row.values
@@ -146,7 +146,7 @@ class Merge:
                 topics = self.topics | row.topics if row.topics else self.topics
                 facets = make_facets(values, self.definitions, self.ring, self.groups, topics)
                 member_id, hashes = next(new_ids), standing.hashes[place]
-                decision.new.append(new_rows(self.ring, member_id, row.address, hashes, values, facets, mine, sealer))
+                decision.new.add(member_id, row.address, hashes, values, facets, mine)
                 decision.joined += [(member_id, topic) for topic in topics - self.topics]
                 decision.names.update(values)
             if refusal is not None:
@@ -227,7 +227,7 @@ class Merge:
         Raises Moved if a member was changed meanwhile, UniqueViolationError if one was created meanwhile,
         Overtaken if keys or attributes were changed.
         """
-        account_id, new = self.ring.account_id, decision.new
+        account_id = self.ring.account_id
         # Also where nothing is sealed: what old keys decided, such as that a member can't be opened, may be wrong.
         await hold_keys(connection, self.ring)
         fresh = decision.names - self.used
@@ -238,8 +238,8 @@ class Merge:
             status = await connection.execute(SQL["update_members"], account_id, *columns)
             if status != f"UPDATE {len(decision.changed)}":
                 raise Moved
-        if new:
-            await self._insert(connection, new)
+        if decision.new:
+            await decision.new.write(connection)
 
     async def record(self, connection: Lent, decision: Decision) -> None:
         """Record the new members' consents and those to topics, after `write`.
@@ -248,35 +248,12 @@ class Merge:
         """
         said = (self.consent_source, self.consent_at, self.form_version, self.confirmed_at)
         if decision.new:
-            members = [row.member_id for row in decision.new]
             scopes = [ALL, *map(topic_scope, self.topics)]
-            await connection.execute(SQL["record_consents"], self.ring.account_id, members, scopes, *said)
+            await connection.execute(SQL["record_consents"], self.ring.account_id, decision.new.ids, scopes, *said)
         if decision.joined:
             members = [member_id for member_id, _ in decision.joined]
             scopes = [topic_scope(topic_id) for _, topic_id in decision.joined]
             await connection.execute(SQL["record_joining"], self.ring.account_id, members, scopes, *said)
-
-    async def _insert(self, connection: Lent, new: list[NewRows]) -> None:
-        member_ids = [row.member_id for row in new]
-        versions = list(self.ring.addresses)
-        await connection.execute(
-            SQL["insert_new"],
-            self.ring.account_id,
-            self.import_id,
-            member_ids,
-            [row.sealed for row in new],
-            [orjson.dumps(row.facets).decode() for row in new],
-            [row.tag for row in new],
-            [row.hashes.suppression for row in new],
-            [row.wrapped for row in new],
-            [row.hashes.lookup[0][1] for row in new],
-            versions[0],
-            self.ring.primary_seal,
-            self.ring.generation,
-        )
-        for number, version in enumerate(versions[1:], 1):
-            digests = [row.hashes.lookup[number][1] for row in new]
-            await connection.execute(SQL["index_also"], self.ring.account_id, version, member_ids, digests)
 
 
 def _mark(hashed: AddressHashes) -> UUID:

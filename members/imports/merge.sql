@@ -27,32 +27,6 @@ FROM unnest($2::uuid[], $3::integer[], $4::integer[], $5::bytea[], $6::text[])
 CROSS JOIN LATERAL (SELECT u.sealed, u.facets_text::jsonb AS facets) AS t
 WHERE m.account_id = $1 AND m.member_id = u.member_id AND m.revision = u.revision AND m.generation = u.generation;
 
--- name: insert_new
--- One statement over arrays: measured, with the consents in it, 27 µs a row, binary COPY into each of the four tables
--- 31, COPY into a temporary table and this from there 26 (a right more, and not through PgBouncer). The time is asked for
--- once, as the columns' default is a function call a row. Sorted by hash, each leaf of the index is touched once a
--- batch, and two imports that bring the same addresses wait for each other in one order, never in a circle.
-WITH moment AS MATERIALIZED (
-    SELECT app.now() AS now
-), s AS MATERIALIZED (
-    SELECT * FROM moment, unnest($3::uuid[], $4::bytea[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[],
-                                  $9::bytea[])
-        AS t (member_id, sealed, facets, tag, suppression_hash, wrapped, hmac)
-), members AS (
-    INSERT INTO member (account_id, member_id, status, sealed, facets, tag, suppression_hash, import_id, created_at,
-                        updated_at, generation)
-    SELECT $1, member_id, 'active', sealed, facets::jsonb, tag, suppression_hash, $2, now, now, $12 FROM s
-), member_keys AS (
-    INSERT INTO keys.member_key (account_id, member_id, ring_version, wrapped) SELECT $1, member_id, $11, wrapped FROM s
-)
-INSERT INTO address_index (account_id, index_version, hmac, member_id)
-SELECT $1, $10, hmac, member_id FROM s ORDER BY hmac;
-
--- name: index_also
--- While an index key is exchanged every address stands under both versions.
-INSERT INTO address_index (account_id, index_version, hmac, member_id)
-SELECT $1, $2, t.hmac, t.member_id FROM unnest($3::uuid[], $4::bytea[]) AS t (member_id, hmac) ORDER BY t.hmac;
-
 -- name: record_consents
 -- From here until the commit the account's chain is held: so it comes after all else, and not before the batch ahead has
 -- committed, or that one would wait for this one and this one for it.

@@ -1,7 +1,7 @@
 """What each step of an import costs a row, each measured alone: so that it is known where the next microsecond lies."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -87,61 +87,44 @@ class Timer:
 
 
 async def _statements(pool: asyncpg.Pool, merge: Merge, rows: Any, decision: Any, add: Add) -> None:
-    """Have Postgres say what looking up and writing a batch takes, table by table."""
-    told = "EXPLAIN ANALYZE of one batch into empty tables, rolled back"
+    """Say what looking up and writing a batch takes of Postgres, table by table."""
     async with pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
         try:
-            captured = _Captured(connection)
-            await merge.look(captured, rows)  # type: ignore[arg-type]
-            await merge.write(captured, decision)  # type: ignore[arg-type]
+            timed = _Timed(connection)
+            await merge.look(timed, rows)  # type: ignore[arg-type]
+            await merge.write(timed, decision)  # type: ignore[arg-type]
+            await merge.record(timed, decision)  # type: ignore[arg-type]
         finally:
             await transaction.rollback()
-    for name, spent in captured.spent.items():
+    for name, spent in timed.spent.items():
+        told = "one batch of 4,000, answered; empty tables, rolled back"
         add(f"import_step: Postgres, {name}", spent / len(rows) * 1e6, "us/row", told)
 
 
-class _Captured:
-    """A connection that explains the batch's statements while it runs them."""
+class _Timed:
+    """A connection that notes how long its answers take, by what was asked."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.spent: dict[str, float] = {}
 
     async def fetch(self, query: str, *args: object) -> list[Any]:
-        if query not in SQL.values():
-            return list(await self._connection.fetch(query, *args))
-        await self._explain(query, args)
-        return []
+        return list(await self._noted("look-ups", self._connection.fetch(query, *args)))
 
     async def fetchval(self, query: str, *args: object) -> object:
         return await self._connection.fetchval(query, *args)
 
-    async def execute(self, query: str, *args: object) -> str:
-        if query == SQL["insert_new"]:
-            await self._explain(query, args)
-            return ""
-        return str(await self._connection.execute(query, *args))
+    async def execute(self, query: str, *args: object) -> object:
+        name = "consents" if query == SQL["record_consents"] else "all else"
+        return await self._noted(name, self._connection.execute(query, *args))
 
-    async def _explain(self, query: str, args: tuple[object, ...]) -> None:
-        (plan,) = await self._connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *args)
-        if query != SQL["insert_new"]:
-            self._add("look-ups", plan["Execution Time"])
-            return
-        for trigger in plan["Triggers"]:
-            self._add(f"trigger on {trigger['Relation']}", trigger["Time"])
-        for node in _nodes(plan["Plan"]):
-            if node["Node Type"] == "ModifyTable":
-                # What it is fed by counts apart; the other tables' inserts hang below the last one in the plan.
-                fed = (child for child in node["Plans"] if child["Parent Relationship"] == "Outer")
-                own = node["Actual Total Time"] - sum(child["Actual Total Time"] for child in fed)
-                self._add(f"insert into {node['Relation Name']}", own)
-        self._add("the whole insert", plan["Execution Time"])
+    async def copy_to_table(self, table: str, **rest: Any) -> object:
+        return await self._noted(f"copy to {table}", self._connection.copy_to_table(table, **rest))
 
-    def _add(self, name: str, milliseconds: float) -> None:
-        self.spent[name] = self.spent.get(name, 0.0) + milliseconds / 1000
-
-
-def _nodes(plan: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [plan, *(node for child in plan.get("Plans", ()) for node in _nodes(child))]
+    async def _noted(self, name: str, asked: Awaitable[object]) -> Any:
+        began = time.perf_counter()
+        answer = await asked
+        self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - began
+        return answer

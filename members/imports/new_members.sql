@@ -1,0 +1,3 @@
+-- name: moment
+-- The database's own time, as all others that it keeps.
+SELECT app.now();
