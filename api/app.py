@@ -14,6 +14,7 @@ from api.attributes.endpoints import router as attributes
 from api.audit.endpoints import router as audit
 from api.branding.endpoints import router as branding
 from api.campaigns.endpoints import router as campaigns
+from api.events.endpoints import router as events
 from api.exports.endpoints import router as exports
 from api.groups.endpoints import router as groups
 from api.guard import Guard
@@ -37,7 +38,8 @@ from core.errors import TodokuError
 
 ROUTERS = (
     account, branding, attributes, members, bulk, own_export, timeline, groups, topics, imports, exports, segments,
-    suppressions, senders, attachments, templates, campaigns, runs, reports, notices, webhooks, audit,
+    suppressions, senders, attachments, templates, campaigns, runs, reports, events, notices,
+    webhooks, audit,
 )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "campaigns:write": "Create, change, clone and remove drafts",
         "campaigns:send": "Schedule, test, pause, resume and cancel",
         "reports:read": "See figures and notices",
+        "events:read": "Follow opens, clicks and whatever else comes back, by members' ids",
         "webhooks:read": "See webhooks and what was posted to them",
         "webhooks:write": "Create, change and remove webhooks, post again",
         "audit:read": "See who searched, took out and erased members, and who changed keys",

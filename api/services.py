@@ -37,6 +37,7 @@ from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
 from scheduler.webhooks.deliveries import WebhookDeliveries
 from scheduler.webhooks.store import WebhookStore
+from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
 
@@ -76,6 +77,7 @@ class Services:
     campaigns: CampaignStore
     runs: RunStore
     reports: ReportStore
+    events: EventFeed
     mails: MailStore
     notices: NoticeStore
     webhooks: WebhookStore

@@ -75,6 +75,7 @@ CampaignId = Annotated[UUID, Shown("cmp")]
 RunId = Annotated[UUID, Shown("run")]
 NoticeId = Annotated[UUID, Shown("ntc")]
 AuditId = Annotated[UUID, Shown("aud")]
+EventId = Annotated[UUID, Shown("evt")]
 WebhookId = Annotated[UUID, Shown("whk")]
 
 AttachmentPath = Annotated[UUID, Shown("att", in_path=True), Path()]

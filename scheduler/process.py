@@ -15,7 +15,7 @@ from scheduler.starts import soon_due
 from scheduler.sweep import Step, Sweep
 from scheduler.webhooks.sending import WebhookSender
 from scheduler.webhooks.signing import WebhookKeys
-from tracking import engagement, tallies
+from tracking import engagement, feed, tallies
 from tracking.machines import rules, settlement
 
 HORIZON_SECONDS = 1.0
@@ -49,6 +49,7 @@ async def run(
         fold=partial(tallies.fold, main),
         fold_engagement=partial(engagement.fold, main),
         forget_batches=partial(tallies.forget_batches, main),
+        advance_feed=partial(feed.advance, main),
     )
     sender = WebhookSender(main, webhook_keys, clock, jitter=jitter, loopback=settings.webhook_loopback)
     async with Ticks(clock) as ticks:

@@ -42,7 +42,8 @@ class Sweep:
     """The steps, some of them handed in.
 
     `reap` retires dead workers, `settle_events` tells people from machines, `fold` folds tallies, `fold_engagement`
-    last opens and clicks, `forget_batches` drops old batch ids. `lead` is how many seconds before its start an
+    last opens and clicks, `forget_batches` drops old batch ids, `advance_feed` lets readers of raw events see further.
+    `lead` is how many seconds before its start an
     audience is cut, `audit_days` how long the audit log is kept, `consent_days` how long consents of who is not mailed
     any more are.
     """
@@ -62,6 +63,7 @@ class Sweep:
         fold: Call,
         fold_engagement: Call,
         forget_batches: Call,
+        advance_feed: Call,
     ) -> None:
         self._clock = clock
         self.start = Step("start", lambda: start_due(main))
@@ -80,6 +82,7 @@ class Sweep:
             Step("settle_events", settle_events, 1.0),
             Step("fold", fold, 1.0),
             Step("fold_engagement", fold_engagement, 1.0),
+            Step("advance_feed", advance_feed, 1.0),
             Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),
             Step("expire_consents", lambda: chores.expire_consents(stops, consent_days), DAY),
             Step("measure", lambda: chores.measure(main), 5.0),

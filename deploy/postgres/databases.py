@@ -19,16 +19,24 @@ SQL = sql.load(__package__ or "", "databases.sql")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database, its owner, and which roles may connect to it (True: and make temporary tables, to copy into)."""
+    """A database, its owner, and which roles may connect to it (True: and make temporary tables, to copy into).
+
+    `groups` have no login of their own: an administrator makes people members of them.
+    """
 
     which: Which
     name: str
     owner: str
     roles: dict[str, bool]
+    groups: tuple[str, ...] = ()
 
 
 MAIN = Database(
-    "main", "todoku", "todoku_main_owner", {"todoku_app": True, "todoku_tracker": False, "todoku_pages": False}
+    "main",
+    "todoku",
+    "todoku_main_owner",
+    {"todoku_app": True, "todoku_tracker": False, "todoku_pages": False},
+    groups=("todoku_analyst",),
 )
 MEMBERS = Database(
     "members",
@@ -66,6 +74,8 @@ async def make_databases(server: EmbeddedPostgres) -> Dsns:
                 passwords[role] = token_urlsafe(24)
                 await run(connection, "create_role", role)
                 await run(connection, "allow_login", role, passwords[role])
+            for group in database.groups:
+                await run(connection, "create_role", group)
             await run(connection, "create_database", database.name, database.owner)
             await admit(connection, database, database.name)
         for name in ("postgres", "template1"):
@@ -80,7 +90,7 @@ async def make_databases(server: EmbeddedPostgres) -> Dsns:
 async def admit(connection: asyncpg.Connection, database: Database, name: str) -> None:
     """Let the roles of `database`, and nobody else, connect to the database `name` (itself or its clone)."""
     await run(connection, "close_to_public", name)
-    for role, temporary in database.roles.items():
+    for role, temporary in (database.roles | dict.fromkeys(database.groups, False)).items():
         await run(connection, "admit", name, role, temporary)
 
 

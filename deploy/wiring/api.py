@@ -40,6 +40,7 @@ from scheduler.runs import RunStore
 from scheduler.webhooks.deliveries import WebhookDeliveries
 from scheduler.webhooks.store import WebhookStore
 from tracking.engagement import MemberEngagement
+from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
 
@@ -101,6 +102,7 @@ def _services(this: Process, opened: Opened) -> Services:
         ),
         runs=RunStore(main),
         reports=ReportStore(main),
+        events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),
         webhooks=WebhookStore(

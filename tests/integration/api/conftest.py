@@ -53,6 +53,7 @@ from scheduler.webhooks.deliveries import WebhookDeliveries
 from scheduler.webhooks.signing import WebhookKeys
 from scheduler.webhooks.store import WebhookStore
 from tracking.engagement import MemberEngagement
+from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
 
@@ -101,6 +102,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         ),
         runs=RunStore(main),
         reports=ReportStore(main),
+        events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),
         webhooks=WebhookStore(main, WebhookKeys({1: os.urandom(32)}, 1), new_id),

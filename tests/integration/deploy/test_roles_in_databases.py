@@ -16,6 +16,7 @@ from deploy import roles
 from deploy.dsns import Dsns
 from tests.unit.docs.reading import code, page, rows, section
 
+_NOT_OF_A_VIEW = (asyncpg.WrongObjectTypeError, asyncpg.ObjectNotInPrerequisiteStateError)
 NOTHING = "\N{EN DASH}"
 PAGE = page("reference/roles.md")
 VERBS: Mapping[str, str] = {
@@ -63,7 +64,7 @@ _ROUTINES = """
 async def may(connection: asyncpg.Connection, statement: str) -> bool:
     try:
         await connection.execute(statement)
-    except asyncpg.InsufficientPrivilegeError:
+    except (asyncpg.InsufficientPrivilegeError, *_NOT_OF_A_VIEW):
         return False
     return True
 
