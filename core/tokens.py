@@ -27,6 +27,8 @@ from core.errors import ConfigurationError, Tampered
 SLOT_OPEN = 0
 SLOT_UNSUBSCRIBE = 1
 SLOT_RETURN_PATH = 2
+SLOT_LETTER = 3
+"""The one link of a letter, which leads to its reader's page."""
 SLOT_HONEYPOT = 7
 SLOT_LINK = 16
 """Link n of a message (from 0) has the slot SLOT_LINK + n."""

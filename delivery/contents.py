@@ -95,9 +95,15 @@ class ContentCache:
             signer=self._link_signer,
             dkim=await self._signers.signer_for(account_id, content.sender.domain),
             list_id=f"{account_id.hex}.{content.sender.domain}",
-            feedback_id=f"{row['campaign_id'].hex}:{account_id.hex}:{row['kind']}:todoku",
+            feedback_id=f"{_subject(row)}:{account_id.hex}:{row['kind']}:todoku",
         )
         size = len(content.html) + len(content.text) + sum(one.size for one in content.attachments)
         if size <= COMPILED_IN_PLACE:
             return compiling()
         return await asyncio.to_thread(compiling)
+
+
+def _subject(row: asyncpg.Record) -> str:
+    """Return the campaign that a run belongs to; a letter belongs to none."""
+    campaign_id: UUID | None = row["campaign_id"]
+    return campaign_id.hex if campaign_id else "letter"

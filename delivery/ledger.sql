@@ -4,7 +4,7 @@
 -- Our worker row and the runs' rows are locked FOR SHARE: reaping, pausing and cancelling update those rows, so they
 -- either wait for this statement or are seen by it. While our row is not reaped our chunks are ours (only recovery
 -- takes them, and it reaps), so chunks need no lookup. Members with a stop, of all mail or of the topic that the run writes
--- about, are left out and recorded as omitted. LATERAL with OFFSET 0 holds the planner to one probe of the index of stops
+-- about, are left out and recorded as omitted; a letter is no list's mail, so that having left the lists does not stop it. LATERAL with OFFSET 0 holds the planner to one probe of the index of stops
 -- that hold: asked for two scopes it probed thrice.
 -- Repeated after a lost answer it says again what it decided then, whatever has come in between: an intent that stands
 -- as ours is granted though its run is held or its member stopped since, and who was omitted stays so though the stop
@@ -24,7 +24,7 @@ WITH me AS MATERIALIZED (
              OFFSET 0) AS i
          WHERE $8),
      open_run AS MATERIALIZED (
-         SELECT run_id, account_id, topic_id FROM run
+         SELECT run_id, account_id, topic_id, kind FROM run
          WHERE run_id IN (SELECT DISTINCT run_id FROM asked) AND state = 'running' FOR SHARE),
      stopped AS MATERIALIZED (
          SELECT a.position, a.run_id, a.seq, s.reason
@@ -34,6 +34,7 @@ WITH me AS MATERIALIZED (
              WHERE stop.account_id = o.account_id AND stop.member_id = a.member_id AND lifted_at IS NULL
              OFFSET 0) AS s
          WHERE s.scope IN ('all', 'topic:' || o.topic_id) AND a.position NOT IN (SELECT position FROM ours)
+           AND NOT (o.kind = 'letter' AND s.reason = 'unsubscribed')
          UNION ALL
          SELECT a.position, a.run_id, a.seq, o.reason FROM asked a JOIN omission o USING (run_id, seq) WHERE $8),
      granted AS (

@@ -47,6 +47,9 @@ class Members(Protocol):
     async def open_members(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[OpenMember]:
         """Return those that exist and can be read."""
 
+    async def open_new_addresses(self, account_id: UUID, member_ids: Sequence[UUID]) -> Sequence[OpenMember]:
+        """Return those who want to have another address, with that one."""
+
     async def unreadable(self, account_id: UUID, left_out: Sequence[UUID]) -> Collection[UUID]:
         """Return those of the members left out by `open_members` that are there; the others are gone."""
 
@@ -129,14 +132,14 @@ class Opening:
         self, begun: Sequence[tuple[Slice, Sequence[Waiting]]]
     ) -> list[tuple[Slice, Sequence[Waiting], Mapping[UUID, OpenMember]]]:
         """Open the members of all slices, in one read an account."""
-        wanted: dict[UUID, dict[UUID, None]] = {}
+        wanted: dict[tuple[UUID, bool], dict[UUID, None]] = {}
         for made, send in begun:
-            wanted.setdefault(made.claim.account_id, {}).update(dict.fromkeys(one.member_id for one in send))
-        found = {
-            account_id: {one.member_id: one for one in await self._members.open_members(account_id, list(member_ids))}
-            for account_id, member_ids in wanted.items()
-        }
-        return [(made, send, found[made.claim.account_id]) for made, send in begun]
+            wanted.setdefault(_place(made), {}).update(dict.fromkeys(one.member_id for one in send))
+        found = {}
+        for (account_id, new), member_ids in wanted.items():
+            opened = self._members.open_new_addresses if new else self._members.open_members
+            found[account_id, new] = {one.member_id: one for one in await opened(account_id, list(member_ids))}
+        return [(made, send, found[_place(made)]) for made, send in begun]
 
     async def _fill(self, made: Slice, send: Sequence[Waiting], opened: Mapping[UUID, OpenMember]) -> Opened:
         absent = [one for one in send if one.member_id not in opened]
@@ -201,6 +204,12 @@ class Opening:
                 else:
                     stand(made, message, where, destinations.fated)
         return result
+
+
+def _place(made: Slice) -> tuple[UUID, bool]:
+    """Return whose members a slice goes to, and whether to the addresses that they want to have."""
+    letter = made.content.letter
+    return made.claim.account_id, letter is not None and letter.to_new_address
 
 
 def stand(made: Slice, message: Message, where: Line | Verdict, fated: Line) -> None:

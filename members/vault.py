@@ -12,6 +12,7 @@ from prometheus_client import Counter
 
 from core import sql
 from core.errors import Tampered
+from members import new_address
 from members.addresses import parse
 from members.keyring import KeyRings, Ring
 from members.profile import Profile, Value, load
@@ -53,6 +54,12 @@ class Vault:
             else:
                 opened.append(OpenMember(member_id, address, values))
         return opened
+
+    async def open_new_addresses(self, account_id: UUID, member_ids: Sequence[UUID]) -> list[OpenMember]:
+        """Return those of the members who want to have another address, with that one and no values."""
+        ring = await self._rings.ring(account_id)
+        found = await new_address.proposed(self._pool, ring, member_ids)
+        return [OpenMember(member_id, address, {}) for member_id, address in found.items()]
 
     async def unreadable(self, account_id: UUID, left_out: Sequence[UUID]) -> set[UUID]:
         """Return those of the members absent from `open_members` that are there and can't be opened."""

@@ -1,10 +1,11 @@
 -- name: get
-SELECT * FROM run WHERE account_id = $1 AND run_id = $2;
+-- Letters' runs are no campaign's: they are not shown.
+SELECT * FROM run WHERE account_id = $1 AND run_id = $2 AND kind <> 'letter';
 
 -- name: list
 -- In the order of their making; $2 a campaign, or null for all; $3 the last id of the page before.
 SELECT * FROM run
-WHERE account_id = $1 AND ($2::uuid IS NULL OR campaign_id = $2) AND ($3::uuid IS NULL OR run_id > $3)
+WHERE account_id = $1 AND ($2::uuid IS NULL OR campaign_id = $2) AND ($3::uuid IS NULL OR run_id > $3) AND kind <> 'letter'
 ORDER BY run_id LIMIT $4;
 
 -- name: counts

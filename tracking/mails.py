@@ -20,13 +20,15 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail that was sent or left out. `outcome`: of its last try, null if none ended; `omitted`: why it was not sent.
+    """A mail that was sent or left out, a campaign's or (then without one) a letter.
+
+    `outcome`: of its last try, null if none ended; `omitted`: why it was not sent.
 
     `events`: opens, clicks and unsubscribes, at most 1,000, as `{"kind", "link", "at"}`.
     """
 
     run_id: UUID
-    campaign_id: UUID
+    campaign_id: UUID | None
     campaign: str
     starts_at: datetime
     outcome: str | None

@@ -1,9 +1,9 @@
 -- name: page
--- One probe of the unique (run_id, member_id) a run, which names the one partition to look into.
-SELECT r.run_id, r.campaign_id, c.name AS campaign, r.starts_at, s.outcome::text AS outcome, s.at,
+-- Letters are of no campaign. One probe of the unique (run_id, member_id) a run, which names the one partition to look into.
+SELECT r.run_id, r.campaign_id, coalesce(c.name, 'letter') AS campaign, r.starts_at, s.outcome::text AS outcome, s.at,
        o.reason AS omitted, coalesce(e.events, '[]') AS events
 FROM run r
-JOIN campaign c USING (campaign_id)
+LEFT JOIN campaign c USING (campaign_id)
 CROSS JOIN LATERAL (SELECT seq FROM recipient WHERE run_id = r.run_id AND member_id = $2 OFFSET 0) AS m
 LEFT JOIN LATERAL (SELECT outcome, at FROM result
                    WHERE run_id = r.run_id AND seq = m.seq AND outcome <> 'released'

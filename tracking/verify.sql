@@ -131,7 +131,8 @@ LIMIT 5;
 
 -- name: nothing_sent_after_a_stop
 -- Of all mail, or of the run's topic. An intent looks at stops as its statement begins, and a stop is known before its
--- COMMIT: 5 s is beyond both. It happened earlier where it waited in a spool for Postgres.
+-- COMMIT: 5 s is beyond both. It happened earlier where it waited in a spool for Postgres. Letters go to who left the
+-- lists, too.
 SELECT s.seq::text AS example, count(*) OVER () AS count
 FROM run
 JOIN intent i USING (run_id)
@@ -139,6 +140,7 @@ JOIN standing s USING (run_id, seq)
 JOIN stop ON stop.account_id = run.account_id AND stop.member_id = s.member_id
      AND stop.scope IN ('all', 'topic:' || run.topic_id)
 WHERE run_id = $1 AND i.at > stop.known_at + interval '5 seconds'
+  AND NOT (run.kind = 'letter' AND stop.reason = 'unsubscribed')
   AND i.at < coalesce(stop.lifted_at, 'infinity')
 LIMIT 5;
 

@@ -64,4 +64,7 @@ async def _pieces(services: Services, account_id: UUID, member_id: UUID, head: d
 
 
 def _shown(mail: Mail) -> dict[str, Any]:
-    return asdict(mail) | {"run_id": ids.encode("run", mail.run_id), "campaign_id": ids.encode("cmp", mail.campaign_id)}
+    shown = {"run_id": ids.encode("run", mail.run_id), "campaign_id": None}
+    if mail.campaign_id is not None:
+        shown["campaign_id"] = ids.encode("cmp", mail.campaign_id)
+    return asdict(mail) | shown

@@ -37,7 +37,7 @@ class MailEntry(Answer):
 
     kind: Literal["mail"] = "mail"
     at: datetime
-    campaign: CampaignId
+    campaign: CampaignId | None = Field(description="null: a letter, outside of any")
     name: str
     run: RunId
     outcome: str | None

@@ -100,7 +100,8 @@ def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> tu
         at = footer.body_start(skeleton)
         skeleton.replace(at, at, footer.preheader(preheader))
     at = footer.body_end(skeleton)
-    unsubscribe = [] if prints(tree, UNSUBSCRIBE_URL) else footer.html_footer(content.sender, f"{tracker_url}/u/")
+    leaves = content.letter is not None or prints(tree, UNSUBSCRIBE_URL)
+    unsubscribe = [] if leaves else footer.html_footer(content.sender, f"{tracker_url}/u/")
     opened = footer.pixel(f"{tracker_url}/o/") if content.track_opens else []
     skeleton.replace(at, at, [*unsubscribe, *opened])
     return skeleton.apply(), shown
@@ -116,7 +117,7 @@ def _text(content: Content, trees: _Trees, links: Links, tracker_url: str) -> no
     skeleton = Skeleton(tree)
     if content.track_clicks:
         track_text(skeleton, links, f"{tracker_url}/c/")
-    if not prints(tree, UNSUBSCRIBE_URL):
+    if content.letter is None and not prints(tree, UNSUBSCRIBE_URL):
         at = len(skeleton.text)
         skeleton.replace(at, at, footer.text_footer(content.sender, f"{tracker_url}/u/"))
     return skeleton.apply()

@@ -5,7 +5,7 @@ long as the same link-signing key is primary).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,11 +15,11 @@ from uuid import UUID
 import orjson
 
 from core.errors import ConfigurationError
-from core.tokens import SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
+from core.tokens import SLOT_LETTER, SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
 from delivery.compose import headers
 from delivery.compose.addresses import written
 from delivery.compose.assemble import FIRST_LINK, OPEN, UNSUBSCRIBE, Assembled, assemble
-from delivery.compose.content import Content
+from delivery.compose.content import LETTER_URL, Content
 from delivery.compose.enclosed import enclose
 from delivery.compose.errors import RenderFailed
 from delivery.compose.mime import Body
@@ -66,13 +66,16 @@ class CompiledContent:
         """Bytes of its files."""
         self._parts = parts
         self._run_hash = blake2b(run_id.bytes, digest_size=18, person=b"message-id")
+        self.letter = content.letter
+        """What makes it a letter, None for a campaign's mail."""
         self._domain = _sender_address(f"postmaster@{content.sender.domain}").partition("@")[2]
         self._tracker_url = tracker_url
         self._return_path_domain = return_path_domain
         self._signature = dkim.prepare(fixed) if dkim else None
         self._fixed_block = b"".join(name + b": " + value + b"\r\n" for name, value in fixed)
         slots = [0] * (FIRST_LINK + len(self.links))
-        slots[OPEN], slots[UNSUBSCRIBE] = SLOT_OPEN, SLOT_UNSUBSCRIBE
+        # A letter has one link that is its reader's own, in the place of the one to leave by.
+        slots[OPEN], slots[UNSUBSCRIBE] = SLOT_OPEN, SLOT_LETTER if content.letter else SLOT_UNSUBSCRIBE
         slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
         self._tokens = signer.for_run(run_id, slots)
         seed = run_id.bytes + orjson.dumps(content.to_json())
@@ -88,19 +91,22 @@ class CompiledContent:
         """
         address = written(recipient.address)
         tokens, returns = self._tokens.mint(recipient.seq)
-        unsubscribe_url = f"{self._tracker_url}/u/{tokens[UNSUBSCRIBE].decode()}"
-        fields, body = self._body_of(recipient, tokens, unsubscribe_url)
+        own = tokens[UNSUBSCRIBE].decode()
+        unsubscribe_url = f"{self._tracker_url}/u/{own}"
         name = one_line(str(recipient.values.get("name") or "")[:MAX_NAME])
+        if self.letter is not None:
+            # What a member is called is not a letter's business: somebody else may have typed it into a form.
+            name, recipient = "", replace(recipient, values={LETTER_URL: f"{self.letter.url}/{own}"})
+        fields, body = self._body_of(recipient, tokens, unsubscribe_url)
         subject = self._subject
         if subject is None:
             subject = _subject(self._parts.subject.render(recipient.values, tokens, unsubscribe_url).decode())
-        mailto = f"<mailto:u+{returns}@{self._return_path_domain}>"
         varying = [
             (b"To", headers.mailbox(name, address, name="To")),
             (b"Subject", subject),
             (b"Date", _date(date)),
             (b"Message-ID", self._message_id(recipient.seq)),
-            (b"List-Unsubscribe", f"<{unsubscribe_url}>,\r\n {mailto}".encode("ascii")),
+            *self._ways_to_leave(unsubscribe_url, returns),
             *fields,
         ]
         head = self._fixed_block + b"".join([name + b": " + value + b"\r\n" for name, value in varying])
@@ -111,6 +117,12 @@ class CompiledContent:
             message=b"".join((signature, head, b"\r\n", body)),
             smtputf8=not address.isascii(),
         )
+
+    def _ways_to_leave(self, unsubscribe_url: str, returns: str) -> list[tuple[bytes, bytes]]:
+        if self.letter is not None:
+            return []
+        mailto = f"<mailto:u+{returns}@{self._return_path_domain}>"
+        return [(b"List-Unsubscribe", f"<{unsubscribe_url}>,\r\n {mailto}".encode("ascii"))]
 
     def _body_of(
         self, recipient: Recipient, tokens: Sequence[bytes], unsubscribe_url: str
@@ -177,11 +189,17 @@ def _fixed_fields(content: Content, *, list_id: str, feedback_id: str) -> list[t
     fields = [
         (b"From", headers.mailbox(one_line(sender.name), address, name="From")),
         (b"MIME-Version", b"1.0"),
-        (b"List-Id", f"<{list_id}>".encode()),
-        (b"List-Unsubscribe-Post", b"List-Unsubscribe=One-Click"),
-        (b"Feedback-ID", feedback_id.encode()),
-        (b"Precedence", b"bulk"),
     ]
+    if content.letter is None:
+        fields += [
+            (b"List-Id", f"<{list_id}>".encode()),
+            (b"List-Unsubscribe-Post", b"List-Unsubscribe=One-Click"),
+            (b"Feedback-ID", feedback_id.encode()),
+            (b"Precedence", b"bulk"),
+        ]
+    else:
+        # An answer to what somebody did, by a program (RFC 3834 section 5): no out-of-office reply comes back to it.
+        fields += [(b"Feedback-ID", feedback_id.encode()), (b"Auto-Submitted", b"auto-generated")]
     if reply_to:
         fields.append((b"Reply-To", reply_to.encode()))
     return fields

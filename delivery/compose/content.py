@@ -39,6 +39,22 @@ class Attachment:
         return cls(**{**document, "attachment_id": UUID(document["attachment_id"])})
 
 
+LETTER_URL = "letter_url"
+"""The name under which a letter's templates find its reader's own link."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFacts:
+    """What makes a content a letter: mail to one member that is no list's, with one link, `url`/token.
+
+    Then nothing is tracked, no footer is added, and no header offers to unsubscribe. `to_new_address`: it goes to the
+    address that the member wants to have.
+    """
+
+    url: str
+    to_new_address: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """One immutable version of what is sent.
@@ -59,10 +75,15 @@ class Content:
     attributes: tuple[str, ...]
     attachments: tuple[Attachment, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
+    letter: LetterFacts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document that `from_json` reads back."""
-        return {**asdict(self), "attributes": list(self.attributes)}
+        document = {**asdict(self), "attributes": list(self.attributes)}
+        if self.letter is None:
+            # As it always was: a message's bytes are made of this document, too.
+            del document["letter"]
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Content":
@@ -73,5 +94,6 @@ class Content:
                 "sender": Sender(**document["sender"]),
                 "attributes": tuple(document["attributes"]),
                 "attachments": tuple(map(Attachment.from_json, document.get("attachments", ()))),
+                "letter": LetterFacts(**document["letter"]) if document.get("letter") else None,
             }
         )

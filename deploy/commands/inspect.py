@@ -47,7 +47,7 @@ def _lines(story: "Story") -> "Iterator[str]":
     facts = story.facts
     test = " (test)" if facts["kind"] == "test" else ""
     yield f"delivery   {ids.encode('run', facts['run_id'])}/{facts['seq']}, of {facts['snapshot']:,} in the snapshot"
-    yield f"campaign   {ids.encode('cmp', facts['campaign_id'])}{test}, {facts['state']}{_because(facts)}"
+    yield f"campaign   {names.campaign(facts['campaign_id'])}{test}, {facts['state']}{_because(facts)}"
     yield f"member     {ids.encode('mem', facts['member_id'])}"
     if facts["site_id"] is not None:
         yield f"site       {names.site(facts['site_id'], facts['provider'])}"

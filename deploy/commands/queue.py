@@ -64,13 +64,14 @@ async def _queue(campaign: str | None, site: str | None) -> "tuple[Sequence[Grou
 def _show(groups: "Sequence[Group]", restrictions: "Sequence[Imposed]", *, most: int | None) -> None:
     from core import ids  # noqa: PLC0415 - as above
     from deploy.commands.output import show, show_table  # noqa: PLC0415
+    from deploy.operating import names  # noqa: PLC0415
 
     for (run_id, campaign_id), found in groupby(groups, lambda group: (group.run_id, group.campaign_id)):
         of_run = list(found)
         first, total = of_run[0], sum(group.recipients for group in of_run)
         test = " (test)" if first.kind == "test" else ""
         held = f", {first.held_by}" if first.held_by else ""
-        show(f"{ids.encode('cmp', campaign_id)}  {ids.encode('run', run_id)}{test}: {total:,} recipients{held}")
+        show(f"{names.campaign(campaign_id)}  {ids.encode('run', run_id)}{test}: {total:,} recipients{held}")
         chosen = of_run[:most]
         rows = [*map(_cells, chosen)]
         if len(chosen) < len(of_run):

@@ -111,7 +111,7 @@ class Story:
         """Return it for --json: ids as they are shown, times in RFC 3339."""
         facts = self.facts
         return {
-            "campaign": ids.encode("cmp", facts["campaign_id"]),
+            "campaign": facts["campaign_id"] and ids.encode("cmp", facts["campaign_id"]),
             "run": ids.encode("run", facts["run_id"]),
             "seq": facts["seq"],
             "snapshot": facts["snapshot"],

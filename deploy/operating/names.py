@@ -1,5 +1,9 @@
 """How operators see what the database knows by number: sites and connections. Pure."""
 
+from uuid import UUID
+
+from core import ids
+
 RELAYED = 0
 """The site of a relay's own door."""
 
@@ -11,3 +15,8 @@ def site(site_id: int | None, provider: str | None) -> str:
     if site_id == RELAYED:
         return "relay"
     return provider or f"site-{site_id}"
+
+
+def campaign(campaign_id: UUID | None) -> str:
+    """Say which campaign a run is of; letters are of none."""
+    return "letters" if campaign_id is None else ids.encode("cmp", campaign_id)

@@ -22,7 +22,7 @@ class Group:
     """
 
     run_id: UUID
-    campaign_id: UUID
+    campaign_id: UUID | None
     kind: str
     state: str
     resumes_in: float | None
@@ -49,7 +49,7 @@ class Group:
     def to_json(self) -> dict[str, Any]:
         """Return it for --json."""
         return {
-            "campaign": ids.encode("cmp", self.campaign_id),
+            "campaign": self.campaign_id and ids.encode("cmp", self.campaign_id),
             "run": ids.encode("run", self.run_id),
             "kind": self.kind,
             "state": self.state,

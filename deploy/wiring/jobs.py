@@ -1,4 +1,6 @@
-"""The process of a worker of the pool `jobs`: audiences, previews, imports, exports, re-sealing."""
+"""The process of a worker of the pool `jobs`: audiences, previews, imports, exports, re-sealing, letters."""
+
+import asyncio
 
 from delivery.lease import Lease
 from deploy.process import Process
@@ -7,16 +9,18 @@ from members.audience import AudienceSource
 from members.exports import run_export
 from members.imports import Bounds, run_import
 from members.previews import PreviewStore
+from members.reach import MemberReach
 from members.resealing import reseal
-from scheduler import jobs
+from scheduler import jobs, rounds
 from scheduler.audience import AudienceCutter
+from scheduler.letters import LetterDispatch
 from tracking.engagement import MemberEngagement
 
 
 async def serve(this: Process, slot: int) -> None:
     """Do jobs until told to stop."""
     settings = this.settings
-    async with open_all(this, f"worker jobs {slot}", main_size=6, members_size=8) as opened:
+    async with open_all(this, f"worker jobs {slot}", main_size=8, members_size=10) as opened:
         lease = Lease(
             opened.main,
             this.clock,
@@ -27,8 +31,23 @@ async def serve(this: Process, slot: int) -> None:
             beat=settings.worker_beat,
         )
         async with lease.kept():
+            taking = [
+                asyncio.create_task(rounds.follow(name, step, stop=this.stop, alive=lease.alive), name=name)
+                for name, step in _rounds(this, opened).items()
+            ]
             this.announce_ready()
-            await jobs.work(main=opened.main, lease=lease, handlers=_handlers(this, opened, lease), stop=this.stop)
+            try:
+                await jobs.work(main=opened.main, lease=lease, handlers=_handlers(this, opened, lease), stop=this.stop)
+            finally:
+                for task in taking:
+                    task.cancel()
+                await asyncio.gather(*taking, return_exceptions=True)
+
+
+def _rounds(this: Process, opened: Opened) -> dict[str, rounds.Step]:
+    """Return what is taken up as it comes: short work, for which somebody waits."""
+    reach, url = MemberReach(opened.members), this.settings.public_pages_url
+    return {"letters": LetterDispatch(opened.main, reach, new_id=this.new_id, pages_url=url).once}
 
 
 def _handlers(this: Process, opened: Opened, lease: Lease) -> dict[str, jobs.Handler]:
