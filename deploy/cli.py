@@ -20,6 +20,7 @@ from deploy.commands.mailbox import mailbox
 from deploy.commands.migrate import migrate
 from deploy.commands.pages import pages
 from deploy.commands.queue import queue
+from deploy.commands.relabel import relabel
 from deploy.commands.restore import restore
 from deploy.commands.route import route
 from deploy.commands.scheduler import scheduler
@@ -57,6 +58,7 @@ app.command("suspend", rich_help_panel=OPERATION)(suspend)
 app.command("resume", rich_help_panel=OPERATION)(resume)
 app.command("migrate", rich_help_panel=TASKS)(migrate)
 app.command("verify", rich_help_panel=TASKS)(verify)
+app.command("relabel", rich_help_panel=TASKS)(relabel)
 app.command("backup", rich_help_panel=TASKS)(backup)
 app.command("restore", rich_help_panel=TASKS)(restore)
 app.command("steal", rich_help_panel=TASKS)(steal)

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
+from importlib import resources
 
 import asyncpg
 import pytest
@@ -14,6 +16,7 @@ from tracking import batches, tallies
 from tracking.batches import Batch
 from tracking.event import NO_LINK, Event, Kind
 from tracking.machines import rules, settlement
+from tracking.machines.relabel import Relabelled, relabel
 from tracking.verify import verify
 
 RULES = rules.load()
@@ -21,6 +24,15 @@ PERSON, GMAIL, APPLE = (
     RULES.agent(text.encode()) for text in (READER, "x (via ggpht.com GoogleImageProxy)", "Mozilla/5.0")
 )
 HOUR = 3_600.0
+
+# Gmail's proxy is a machine, Apple's a person, and who follows every link is one too.
+OTHER_RULES = rules.read(
+    resources.files("tracking.machines").joinpath("rules.toml").read_text("utf-8")
+    .replace("least = 3", "least = 9")
+    .replace('"apple_privacy_proxy"\nlabel = "machine"', '"apple_privacy_proxy"\nlabel = "human"')
+    .replace('"gmail_image_proxy"\nlabel = "human"', '"gmail_image_proxy"\nlabel = "machine"')
+    .replace("seconds = 2.0", "seconds = 0.0")
+)  # fmt: skip
 
 Did = tuple[int, Kind, rules.Agent, int, float]
 """Recipient, kind, agent, link, seconds ago."""
@@ -50,7 +62,7 @@ async def counted(main: asyncpg.Pool, run: Run) -> dict[tuple[str, int], tuple[i
     return {
         (t.kind, t.link): (t.total, t.people)
         for t in await tallies.read(main, [run.run_id])
-        if t.kind not in {"accepted", "failed"}
+        if t.kind != "accepted" and t.total
     }
 
 
@@ -114,8 +126,32 @@ async def test_people_and_machines_are_told_apart_and_counted_once_whatever_happ
     while await tallies.fold(main, 3):
         pass
     assert await broken(main) == set()
+    await relabelled(main, run)
     # An unsubscribe is honoured whoever asked for it.
     assert await main.fetchval("SELECT member_id FROM stop") == run.members[4]
+
+
+async def relabelled(main: asyncpg.Pool, run: Run) -> None:
+    """Relabelling after a change of the rules, and back."""
+    before = await counted(main, run)
+    now = await main.fetchval("SELECT app.now()")
+    day = timedelta(days=1)
+    assert await relabel(main, RULES, now - day, now + day) == Relabelled(14, 0)
+    assert await relabel(main, OTHER_RULES, now - 2 * day, now - day) == Relabelled(0, 0)
+    assert (await relabel(main, OTHER_RULES, now - timedelta(seconds=250), now + day)).changed == 1
+    assert await broken(main) == set()
+    assert (await relabel(main, OTHER_RULES, now - day, now + day)).changed == 6
+    assert {key: value for key, value in (await counted(main, run)).items() if key[0] not in {"open", "click"}} == {
+        ("honeypot", -1): (1, 1), ("unsubscribe", -1): (1, 1),
+        ("human_open", -1): (7, 4), ("machine_open", -1): (1, 1),
+        ("human_click", -1): (5, 2), ("human_click", 0): (1, 1), ("human_click", 1): (2, 2), ("human_click", 2): (2, 1),
+        ("machine_click", -1): (1, 1), ("machine_click", 0): (1, 1),
+    }  # fmt: skip
+    assert await broken(main) == set()
+    assert (await relabel(main, OTHER_RULES, now - day, now + day)).changed == 0
+    await relabel(main, RULES, now - day, now + day)
+    assert await counted(main, run) == before
+    assert await broken(main) == set()
 
 
 async def test_the_figure_of_people_settles_at_a_time_that_can_be_told(
