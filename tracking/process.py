@@ -11,7 +11,7 @@ from core.clock import Clock
 from core.tokens import LinkSigner
 from tracking.endpoint.app import create_app
 from tracking.endpoint.server import serve
-from tracking.intake import Intake
+from tracking.intake import Intake, Pace
 from tracking.links import Links
 from tracking.machines import rules
 from tracking.spool import Spool
@@ -28,6 +28,7 @@ async def run(
     stop: asyncio.Event,
     clock: Clock,
     new_id: Callable[[], UUID],
+    pace: Pace | None = None,
     on_ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serve on `host`:`port` until `stop`; what was taken in is kept and answered before this returns.
@@ -36,6 +37,6 @@ async def run(
     Postgres is away, `spool_bytes` at most. `on_ready` gets the port that is listened on.
     """
     kept = Spool(spool, most_bytes=spool_bytes, new_id=new_id)
-    async with Intake(main, kept, clock=clock, new_id=new_id) as intake:
+    async with Intake(main, kept, clock=clock, new_id=new_id, pace=pace) as intake:
         app = create_app(intake, Links(main), signer, rules.load())
         await serve(app, host=host, port=port, stop=stop, on_ready=on_ready)
