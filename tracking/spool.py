@@ -49,6 +49,9 @@ class Extent:
     since: float | None
 
 
+EMPTY = Extent(0, 0, 0, None)
+
+
 class Spool:
     """The spool of one process in `directory`, which holds at most `most_bytes` of all processes. Not thread-safe."""
 

@@ -38,8 +38,9 @@ async def _top(*, once: bool) -> None:
         lately.add(now)
         return picture(now, before, lately=lately, columns=console.width, rows=rows)
 
-    async with databases.reached(load(), "main", process="top") as main:
-        now = await look(main, clock)
+    settings = load()
+    async with databases.reached(settings, "main", process="top") as main:
+        now = await look(main, clock, settings.spool_dir)
         if once or not console.is_terminal:
             console.print(draw(now))
             return
@@ -47,5 +48,5 @@ async def _top(*, once: bool) -> None:
         with Live(first, console=console, screen=True, auto_refresh=False) as live:
             while True:
                 await asyncio.sleep(EVERY)
-                before, now = now, await with_retry(lambda: look(main, clock), what="top")
+                before, now = now, await with_retry(lambda: look(main, clock, settings.spool_dir), what="top")
                 live.update(draw(now, before, rows=console.height), refresh=True)

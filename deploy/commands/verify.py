@@ -28,7 +28,7 @@ def verify(
     ] = False,
 ) -> None:
     """Prove that accepted + failed + suppressed + cancelled + uncertain + waiting = snapshot. Exit code 1 if not."""
-    from deploy.commands.output import show  # noqa: PLC0415 - the command line starts without it
+    from deploy.commands.output import note, show  # noqa: PLC0415 - the command line starts without it
     from deploy.commands.verify_consent import verify_consent  # noqa: PLC0415
     from deploy.commands.verify_members import verify_members  # noqa: PLC0415
 
@@ -40,13 +40,20 @@ def verify(
         if not (verify_members(json=json) if members else verify_consent(expect or (), json=json)):
             raise typer.Exit(1)
         return
+    from tracking.spool import measure  # noqa: PLC0415
+
     checks = asyncio.run(_verify(run))
+    spooled = measure(load().spool_dir)
     if json:
         import orjson  # noqa: PLC0415 - as above
 
-        show(orjson.dumps({"ok": all(check.ok for check in checks), "runs": [_shown(c) for c in checks]}).decode())
+        runs = [_shown(check) for check in checks]
+        spool = {"bytes": spooled.bytes, "damaged": spooled.damaged}
+        show(orjson.dumps({"ok": all(check.ok for check in checks), "runs": runs, "spool": spool}).decode())
     else:
         _show(checks)
+        if spooled.bytes:
+            note(f"{spooled.bytes:,} bytes of events wait in this machine's spool, and are in no table yet")
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
 

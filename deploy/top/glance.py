@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from core import sql
 from core.clock import Clock
 from deploy.operating import restrictions
 from deploy.operating.restrictions import Imposed
+from tracking.spool import EMPTY, Extent, measure
 
 SQL = sql.load(__package__ or "", "glance.sql")
 
@@ -27,7 +29,7 @@ Deferrals = Mapping[tuple[UUID, str], int]
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What was seen at one moment: `taken` in monotonic seconds."""
+    """What was seen at one moment: `taken` in monotonic seconds; `spool` is this machine's, for `spool_seconds`."""
 
     taken: float
     runs: Sequence[Row] = ()
@@ -37,10 +39,12 @@ class Glance:
     sources: Sequence[Row] = ()
     restrictions: Sequence[Imposed] = ()
     deferrals: Deferrals = field(default_factory=dict)
+    spool: Extent = EMPTY
+    spool_seconds: float = 0.0
 
 
-async def look(main: asyncpg.Pool, clock: Clock) -> Glance:
-    """Read everything in one snapshot of the main database."""
+async def look(main: asyncpg.Pool, clock: Clock, spool: Path) -> Glance:
+    """Read everything in one snapshot of the main database, and how much waits in the directory `spool`."""
     async with main.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         runs = [dict(row) for row in await connection.fetch(SQL["runs"])]
         workers = [dict(row) for row in await connection.fetch(SQL["workers"])]
@@ -50,6 +54,7 @@ async def look(main: asyncpg.Pool, clock: Clock) -> Glance:
         deferred = await connection.fetch(SQL["deferrals"], [run["run_id"] for run in runs])
         await connection.execute(SQL["by_index"])
         sources = [dict(row) for row in await connection.fetch(SQL["sources"], SPEED_SECONDS)]
+    waiting = measure(spool)
     return Glance(
         taken=clock.monotonic(),
         runs=runs,
@@ -59,6 +64,8 @@ async def look(main: asyncpg.Pool, clock: Clock) -> Glance:
         sources=sources,
         restrictions=imposed,
         deferrals={(row["run_id"], row["reason"]): row["total"] for row in deferred},
+        spool=waiting,
+        spool_seconds=max(0.0, clock.now().timestamp() - waiting.since) if waiting.since else 0.0,
     )
 
 

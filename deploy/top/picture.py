@@ -75,6 +75,7 @@ def _summary(now: Glance, rate: Mapping[UUID, float]) -> Text:
         f"{sum(run['retries'] for run in now.runs):,} retries waiting",
         f"{sum(run['uncertain'] for run in now.runs):,} uncertain",
         _stops(now.stops),
+        _spool(now),
     ]
     return Text(" · ".join(part for part in parts if part), "bold", no_wrap=True, overflow="ellipsis")
 
@@ -83,6 +84,13 @@ def _stops(stops: Row) -> str:
     waiting = stops.get("waiting", 0)
     age = f" (for {spans.shown(stops['oldest_seconds'])})" if waiting else ""
     return f"{waiting:,} stops to carry{age}"
+
+
+def _spool(now: Glance) -> str:
+    if not now.spool.bytes:
+        return ""
+    damaged = f", {now.spool.damaged} files damaged" if now.spool.damaged else ""
+    return f"{now.spool.bytes / 1_000:,.0f} kB of events spooled (for {spans.shown(now.spool_seconds)}{damaged})"
 
 
 def _deferred(now: Glance, lately: Lately | None) -> Text | None:

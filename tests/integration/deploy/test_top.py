@@ -1,6 +1,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,9 @@ from deploy.top.picture import picture
 from tests.support.operating import Arranged, arrange
 from tests.support.postgres import shift_clock
 from tests.support.runs import make_run
+from tracking.spool import Extent
+
+NO_SPOOL = Path("/nonexistent")
 
 
 def drawn(
@@ -29,10 +33,16 @@ def drawn(
 
 
 async def test_an_idle_installation_shows_that_nobody_works(main: asyncpg.Pool, clock: Clock) -> None:
-    shown = drawn(await look(main, clock))
+    shown = drawn(await look(main, clock, NO_SPOOL))
+    assert "spool" not in shown
     assert "no run yet" in shown
     assert "no worker is alive" in shown
     assert "deferred" not in shown.splitlines()[-1]
+
+
+def test_what_waits_in_the_spool_is_shown_with_its_age() -> None:
+    glance = Glance(taken=0.0, spool=Extent(bytes=12_345, files=2, damaged=1, since=0.0), spool_seconds=150)
+    assert "12 kB of events spooled (for 2 min, 1 files damaged)" in drawn(glance)
 
 
 async def test_runs_workers_and_what_waits_are_shown_by_figures(
@@ -51,7 +61,7 @@ async def test_runs_workers_and_what_waits_are_shown_by_figures(
     )
     lease = Lease(main, clock, owner=new_id(), pool="bulk", slot=4, seconds=45, beat=10)
     async with lease.kept():
-        glance = await look(main, clock)
+        glance = await look(main, clock, NO_SPOOL)
     [seen] = glance.runs
     assert (seen["state"], seen["accepted"], seen["retries"], seen["uncertain"]) == ("running", 2, 3, 0)
     shown = drawn(glance)
@@ -78,7 +88,7 @@ def line(shown: str, start: str) -> list[str]:
 async def test_sites_are_shown_by_provider_or_number_with_what_is_used_allowed_and_waiting(
     main: asyncpg.Pool, clock: Clock, arranged: Arranged
 ) -> None:
-    shown = drawn(await look(main, clock), columns=80)
+    shown = drawn(await look(main, clock, NO_SPOOL), columns=80)
     assert line(shown, "google") == ["google", str(arranged.google), "2/3", "12/s", "40"]
     assert line(shown, "other") == ["other", str(arranged.other), "0/5", "7"]
     assert line(shown, "relay ") == ["relay", "0", "1/10", "0"]
@@ -88,7 +98,7 @@ async def test_connections_of_dead_workers_are_not_in_use(
     main: asyncpg.Pool, main_owner: asyncpg.Pool, clock: Clock, arranged: Arranged
 ) -> None:
     await shift_clock(main_owner, 3_700)
-    glance = await look(main, clock)
+    glance = await look(main, clock, NO_SPOOL)
     assert {site["used"] for site in glance.sites} == {0}
     assert {source["used"] for source in glance.sources} == {0}
 
@@ -104,7 +114,7 @@ async def test_a_source_is_shown_with_its_connections_its_speed_and_what_holds_i
         *(arranged.run_id, arranged.relay),
     )
     await main.execute("INSERT INTO source_day VALUES ($1, (app.now() AT TIME ZONE 'UTC')::date, 1200)", arranged.mx1)
-    shown = drawn(await look(main, clock), columns=80)
+    shown = drawn(await look(main, clock, NO_SPOOL), columns=80)
     assert line(shown, "relay1") == ["relay1", "1", "3", "sending"]
     assert line(shown, "mx1") == ["mx1", "2", "0", "1,200", "suspended", "for", "60", "min"]
 
@@ -119,7 +129,7 @@ async def test_what_was_sent_of_late_is_found_by_the_index_of_time(main: asyncpg
 
 
 async def test_restrictions_are_shown_suspensions_first(main: asyncpg.Pool, clock: Clock, arranged: Arranged) -> None:
-    shown = drawn(await look(main, clock), columns=80)
+    shown = drawn(await look(main, clock, NO_SPOOL), columns=80)
     where = shown.index("restricted")
     assert "mx1" in shown[where:].splitlines()[1]
     assert "suspended for 60 min" in shown[where:].splitlines()[1]
@@ -129,7 +139,7 @@ async def test_restrictions_are_shown_suspensions_first(main: asyncpg.Pool, cloc
 
 async def test_a_suspended_campaign_says_for_how_long(main: asyncpg.Pool, clock: Clock, arranged: Arranged) -> None:
     await suspend_run(main, arranged.run_id, 3 * 3_600, "rule slow")
-    assert "pausing 3 h" in drawn(await look(main, clock), columns=80)
+    assert "pausing 3 h" in drawn(await look(main, clock, NO_SPOOL), columns=80)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (80, 40), (140, 24), (140, 60)])
@@ -144,7 +154,7 @@ async def test_it_fits_one_screen_however_much_there_is(
         " INSERT INTO chunk (run_id, first_seq, last_seq, seqs, site_id) SELECT $1, 1, 1, '{1}', site_id FROM s",
         arranged.run_id,
     )
-    glance = await look(main, clock)
+    glance = await look(main, clock, NO_SPOOL)
     shown = drawn(glance, columns=columns, rows=rows).splitlines()
     assert rows - 10 < len(shown) <= rows
     assert max(map(len, shown)) <= columns
@@ -164,7 +174,7 @@ async def test_a_long_name_is_cut_and_no_figure(
         arranged.run_id,
     )
     await main.execute("UPDATE run SET snapshot = 7654321")
-    shown = drawn(await look(main, clock), columns=columns)
+    shown = drawn(await look(main, clock, NO_SPOOL), columns=columns)
     assert line(shown, "十二")[-4:] == ["1,234,567/7,654,321", "0", "0", "0"] or columns > 80
     assert "1,234,567/7,654,321" in shown
     assert "slowed to 1 connection, 0.5/s for 30 min" in shown
