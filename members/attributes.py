@@ -3,7 +3,8 @@
 A type never changes, nor does the key under which values are stored: a new name touches no member, and the former ones
 go on working wherever they were written. A protection may change at any time: from then on values are written by the
 new one, and those that are there already are brought over by re-sealing (members/resealing). Until that is done only
-the sealed profiles tell the truth about the attribute, and rules do not look for it elsewhere.
+the sealed profiles tell the truth about the attribute, and rules do not look for it elsewhere. A removal goes the same
+way: it begins a generation, and what members of earlier ones have left of the attribute is cleared.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,7 +101,10 @@ class AttributeStore:
             used=False,
             revision=1,
         )
-        particulars = (
+        made = await self._pool.fetchval(
+            SQL["define"],
+            attribute_id,
+            account_id,
             name,
             type_,
             protection,
@@ -111,8 +115,6 @@ class AttributeStore:
             _default(draft, default),
             MAX_ATTRIBUTES,
         )
-        made = await self._pool.fetchval(SQL["define"], attribute_id, account_id, *particulars)
-        made = made or await self._pool.fetchval(SQL["revive"], account_id, *particulars)
         if made is None:
             known = await load_definitions(self._pool, account_id)
             if known.named(name) is None and len(known) >= MAX_ATTRIBUTES:
@@ -201,7 +203,8 @@ class AttributeStore:
     async def remove(self, account_id: UUID, attribute_id: UUID) -> None:
         """Remove an attribute: its values are shown no more. Raises AttributeInUse if a segment filters by it.
 
-        The names of one that was used stay taken for other types, as the sealed values are still there.
+        Where members have values of it, re-sealing clears them in the background, the sealed ones too; its names stay
+        taken until that is done.
         """
         attribute = await self.get(account_id, attribute_id)
         if attribute.built_in:
@@ -210,8 +213,15 @@ class AttributeStore:
         segments = await self._pool.fetch(SQL["segments_naming"], account_id, said)
         if segments:
             raise AttributeInUse(f"Segments filter by it: {', '.join(row['name'] for row in segments)}")
-        if await self._pool.fetchrow(SQL["remove_unused"], account_id, attribute_id) is None:
-            await self._pool.execute(SQL["remove_used"], account_id, attribute_id)
+        if await self._pool.fetchrow(SQL["remove_unused"], account_id, attribute_id) is not None:
+            return
+        async with (
+            self._resealed_after(account_id),
+            self._pool.acquire() as connection,
+            connection.transaction(),
+        ):
+            generation = await move_on(connection, account_id)
+            await connection.execute(SQL["remove_used"], account_id, attribute_id, generation)
 
 
 async def load_definitions(connection: Connection, account_id: UUID) -> Definitions:
@@ -246,7 +256,7 @@ def _default(attribute: Attribute, default: object) -> Value | None:
 
 def _name_taken() -> Conflict:
     return Conflict(
-        "Another attribute has or had the name, or a removed one of another type or protection",
+        "Another attribute has or had the name, or members still have values of a removed one",
         [Fault("/name", "name-taken", "Choose another name")],
     )
 

@@ -6,7 +6,7 @@ WHERE a.account_id = $1 AND a.removed_at IS NULL AND ($2::uuid IS NULL OR a.attr
 ORDER BY a.attribute_id;
 
 -- name: define
--- A name that another attribute has or had is not given away, a removed one's included.
+-- A name that another attribute has or had is not given away, nor a removed one's while members have values of it.
 WITH made AS (
     INSERT INTO attribute (attribute_id, account_id, key, name, type, protection, label, choices, required, ask_at_signup,
                            default_value)
@@ -17,17 +17,6 @@ WITH made AS (
     RETURNING *
 )
 INSERT INTO attribute_name SELECT account_id, name, attribute_id FROM made RETURNING attribute_id;
-
--- name: revive
--- A removed attribute of this name, type and protection comes back to life with its old values; one of another type
--- stays in the way, as those values would not fit.
-UPDATE attribute
-SET removed_at = NULL, name = $2, label = $5, choices = $6, required = $7, ask_at_signup = $8, default_value = $9,
-    revision = revision + 1
-WHERE attribute_id = (SELECT attribute_id FROM attribute_name WHERE account_id = $1 AND name = $2)
-  AND removed_at IS NOT NULL AND type = $3 AND protection = $4
-  AND (SELECT count(*) FROM attribute WHERE account_id = $1 AND removed_at IS NULL) < $10
-RETURNING attribute_id;
 
 -- name: define_built_in
 WITH made AS (
@@ -65,7 +54,8 @@ RETURNING attribute_id;
 DELETE FROM attribute WHERE account_id = $1 AND attribute_id = $2 AND NOT used RETURNING attribute_id;
 
 -- name: remove_used
-UPDATE attribute SET removed_at = app.now(), revision = revision + 1
+-- $3: the generation that begins with it. The row goes once re-sealing has taken the values out of every member.
+UPDATE attribute SET removed_at = app.now(), revision = revision + 1, resealing = $3
 WHERE account_id = $1 AND attribute_id = $2 AND removed_at IS NULL
 RETURNING attribute_id;
 

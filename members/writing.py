@@ -85,7 +85,7 @@ def merged_values(
 ) -> dict[str, Value]:
     """Return old values, by key, overlaid with changes by name, where null removes, as does an empty list.
 
-    Values of removed attributes stay, unseen.
+    Values of removed attributes stay, unseen, until re-sealing clears them.
     """
     merged = {**old, **check_values(changes, definitions)}
     for name, value in changes.items():

@@ -17,6 +17,7 @@ from prometheus_client import Counter
 
 from core import logs, sql
 from core.errors import Superseded, Tampered
+from members.attribute import Definitions
 from members.attributes import load_definitions
 from members.consents import evidence
 from members.errors import Overtaken
@@ -97,14 +98,13 @@ class _Run:
 
     @classmethod
     async def begin(cls, pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, alive: Callable[[], bool]) -> "_Run":
-        """Read the newest keys, then the definitions: behind the fence these two fit."""
+        """Read the newest keys, and what they and the attributes need."""
         ring = await rings.reload(account_id)
-        definitions = await load_definitions(pool, account_id)
         reread_before = max(ring.index_since, await pool.fetchval(SQL["protections_since"], account_id))
         needed = max(ring.seal_since, reread_before)
         after = await pool.fetchval(SQL["begin"], account_id, ring.generation, _START, needed)
         full = reread_before > _FIRST_GENERATION and await pool.fetchval(SQL["any_before"], account_id, reread_before)
-        return cls(pool, rings, Renewal(ring, definitions, reread_before), needed, after, alive, full=full)
+        return cls(pool, rings, Renewal(ring, reread_before), needed, after, alive, full=full)
 
     async def through(self) -> bool:
         """Make the pass; return whether nobody lags behind any more."""
@@ -141,13 +141,17 @@ class _Run:
         renewed: list[Renewed] = []
         indexed: list[Indexed] = []
         rekeyed: dict[UUID, tuple[bytes, bytes]] = {}
+        # After the rows: whatever has a value in them was defined by then, and a removal since is told by the fence.
+        definitions = await load_definitions(self._pool, self._account_id) if self._full else Definitions()
         random = memoryview(self._rings.random(RANDOM_BYTES * len(rows)))
         for place, row in enumerate(rows):
             if not place % _SLICE:
                 await asyncio.sleep(0)
             start = place * RANDOM_BYTES
             try:
-                member, addresses, keys = self._renewal.renew(row, bytes(random[start : start + RANDOM_BYTES]))
+                member, addresses, keys = self._renewal.renew(
+                    row, definitions, bytes(random[start : start + RANDOM_BYTES])
+                )
             except Tampered:
                 continue
             renewed.append(member)
@@ -192,6 +196,7 @@ class _Run:
             unreadable = await connection.fetchval(SQL["finish"], self._account_id, self._goal, self._after, lagging)
             if unreadable is not None:
                 await connection.execute(SQL["trust_protections"], self._account_id, self._goal)
+                await connection.execute(SQL["forget_removed"], self._account_id, self._goal)
                 log.info("resealed", account=str(self._account_id), generation=self._goal, unreadable=unreadable)
                 return True
             if not await connection.fetchval(SQL["next_pass"], self._account_id, self._goal, self._after, _START):

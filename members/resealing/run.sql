@@ -14,7 +14,7 @@ SET goal = excluded.goal, state = 'running', finished_at = NULL,
 RETURNING after;
 
 -- name: protections_since
--- Of removed attributes too: what they have left in the open must go.
+-- Of removed attributes too: their values must go, what stands in the open and what is sealed.
 SELECT coalesce(max(resealing), 0) FROM attribute WHERE account_id = $1;
 
 -- name: any_before
@@ -88,4 +88,8 @@ WHERE account_id = $1 AND goal = $2 AND after = $3 AND state = 'running'
 RETURNING true;
 
 -- name: trust_protections
-UPDATE attribute SET resealing = NULL WHERE account_id = $1 AND resealing <= $2;
+UPDATE attribute SET resealing = NULL WHERE account_id = $1 AND resealing <= $2 AND removed_at IS NULL;
+
+-- name: forget_removed
+-- Nobody has a value of them any more: their names are free again, for any type.
+DELETE FROM attribute WHERE account_id = $1 AND resealing <= $2 AND removed_at IS NOT NULL;

@@ -124,8 +124,7 @@ def _index_faults(stored: Stored, address: Address, ring: Ring) -> list[Fault]:
 
 def _facets_agree(stored: Stored, profile: Profile, rules: Rules) -> bool:
     """Whether open values and tokens are the profile's; tokens may be of any index version that is open."""
-    # Values of a removed attribute stay until their member is written again, those of one whose protection was changed
-    # until the member is brought over.
+    # Values of a removed attribute, and of one whose protection was changed, stay until the member is brought over.
     unjudged = set(rules.removed) | {
         name
         for name, attribute in rules.definitions.items()

@@ -20,7 +20,7 @@ from core.database import close_pool, open_pool
 from core.ids import IdSource
 from deploy.dsns import Dsns
 from members.accounts import open_account
-from members.attribute import Choice
+from members.attribute import Choice, Definitions
 from members.attributes import AttributeStore
 from members.imports import ImportStore, run_import
 from members.imports.file import MAX_BLOCK
@@ -108,10 +108,10 @@ async def _floor(
     )
     version = ring.primary_seal + 1
     sealer = partial(Sealer, account_id.bytes, version, bytes(KEY_BYTES))
-    promoted = renewal.Renewal(replace(ring, primary_seal=version, sealer=sealer), {}, 0)
+    promoted = renewal.Renewal(replace(ring, primary_seal=version, sealer=sealer), 0)
     started = time.process_time()
     for row in rows:
-        promoted.renew(row, bytes(RANDOM_BYTES))
+        promoted.renew(row, Definitions(), bytes(RANDOM_BYTES))
     seconds = time.process_time() - started
     add(
         "crypto",

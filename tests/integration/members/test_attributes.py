@@ -16,6 +16,7 @@ from members.audience import AudienceSource
 from members.errors import AttributeInUse
 from members.keyring import KeyRings
 from members.members import MemberStore
+from members.resealing import reseal
 from members.segments import SegmentStore
 from tests.support.segments import NoMail
 
@@ -101,7 +102,7 @@ async def test_choices_of_a_used_attribute_are_only_added_to(
     await store.change(account, plan.attribute_id, 1, choices=[Choice("gold", {}), Choice("silver", {})])
 
 
-async def test_a_removed_attribute_shows_no_values_and_comes_back_only_as_it_was(
+async def test_a_removed_attribute_shows_no_values_and_its_name_is_free_once_they_are_cleared(
     store: AttributeStore, account: UUID, vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource
 ) -> None:
     members = MemberStore(vault, rings, new_id)
@@ -111,10 +112,14 @@ async def test_a_removed_attribute_shows_no_values_and_comes_back_only_as_it_was
     with pytest.raises(NotFound):
         await store.get(account, plan.attribute_id)
     assert (await members.get(account, made.member_id)).values == {}
-    with pytest.raises(Conflict):
-        await store.define(account, "plan", "number")
-    await store.define(account, "plan", "text")
-    assert (await members.get(account, made.member_id)).values == {"plan": "gold"}
+    for type_ in ("number", "text"):
+        with pytest.raises(Conflict):
+            await store.define(account, "plan", type_)
+    await reseal(vault, rings, account, lambda: True)
+    await store.define(account, "plan", "number")
+    assert (await members.get(account, made.member_id)).values == {}
+    again = await members.change(account, made.member_id, 1, values={"plan": 7})
+    assert again.values == {"plan": 7}
 
 
 async def test_an_attribute_that_a_segment_filters_by_stays(
