@@ -80,5 +80,5 @@ async def change_attribute(
 
 @router.delete("/{attribute_id}", status_code=status.HTTP_204_NO_CONTENT, dependencies=[Requires("attributes:write")])
 async def remove_attribute(attribute_id: AttributePath, by: By, services: From) -> None:
-    """Remove an attribute; its values are shown and merged no more."""
+    """Remove an attribute; its values are shown no more, and cleared from every member in the background."""
     await services.attributes.remove(by.account_id, attribute_id)
