@@ -40,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What to run. `before` (blocking) runs before each start; `stop_within` is the time from the signal to SIGKILL."""
+    """What to run. `before` (blocking) runs before each start; `stop_within`: seconds to stop in, at least."""
 
     name: str
     command: Sequence[str]
@@ -104,16 +104,16 @@ class Child:
         late = "" if self.died.is_set() else f" within {within:.0f} s"
         raise ConfigurationError(f"{self.spec.name} did not start{late}. Its log ends:\n{self._log.tail(_TAIL_LINES)}")
 
-    async def stop(self) -> None:
-        """Ask it to stop, kill its process group when its time is over; return when it is gone, for good."""
+    async def stop(self, *, within: float) -> None:
+        """Ask it to stop, kill its process group `within` seconds later; return when it is gone, for good."""
         self._stopping.set()
         keeper = self._keeper
         if keeper is None:
             return
         self._signal(self.spec.stop_signal)
-        await asyncio.wait({keeper}, timeout=self.spec.stop_within)
+        await asyncio.wait({keeper}, timeout=within)
         if not keeper.done():
-            log.warning("child_killed", child=self.spec.name, after_seconds=self.spec.stop_within)
+            log.warning("child_killed", child=self.spec.name, after_seconds=round(within, 1))
             if self._process:
                 with suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)

@@ -101,6 +101,18 @@ async def test_a_child_that_ignores_its_signal_is_killed_at_its_bound(watched: W
     assert ended(pid, seconds=1)
 
 
+async def test_time_that_a_stage_does_not_need_to_stop_in_is_the_next_one_s(watched: Watched, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    slow = (
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: "
+        f"(time.sleep(0.5), pathlib.Path({str(saved)!r}).touch(), sys.exit(0)));"
+    )
+    specs = [child("slow", slow + SERVE, stage=1, stop_within=0.1), child("quick", stage=2, stop_within=30)]
+    await watched.supervisor.start(specs)
+    await watched.supervisor.stop()
+    assert saved.exists()
+
+
 async def test_a_stop_during_the_wait_for_a_restart_is_immediate(watched: Watched) -> None:
     await watched.supervisor.start([child("worker", "print(flush=True)")])
     await watched.until(lambda: watched.line("worker").restarts >= 2)
