@@ -7,13 +7,16 @@ BIN := $(VENV)/bin
 PACKAGES := core members delivery tracking scheduler api deploy
 ARGS ?=
 
-.PHONY: demo test browser interop chaos steal bench lint format lock docs clean
+.PHONY: demo test coverage browser interop chaos steal bench lint format lock docs clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/todoku demo $(ARGS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "not chaos" --cov --cov-branch --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -m "not chaos" --numprocesses=auto --dist=worksteal $(ARGS)
+
+coverage: $(VENV)/.ready
+	$(BIN)/python -m pytest -m "not chaos" --numprocesses=auto --dist=worksteal --cov --cov-branch --cov-report=term $(ARGS)
 
 # The pages in a real browser: Debian's Chromium, installed where that is allowed.
 browser: $(VENV)/.ready

@@ -41,7 +41,7 @@ async def test_the_tracker_may_not_read_what_it_has_no_use_for(main_tracker: asy
 async def test_the_scheduler_reads_nothing_in_the_vault_and_may_carry_stops_into_it(stops: asyncpg.Pool) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await stops.fetchval("SELECT count(*) FROM member")
-    assert await stops.fetchval("SELECT app.carry_stops('{}', '{}', '{}', '{}')") == 0
+    assert await stops.fetchval("SELECT app.carry_stops('{}', '{}', '{}', '{}', '{}')") == 0
 
 
 async def test_a_wrong_password_is_refused_on_loopback_too(dsns: Dsns) -> None:

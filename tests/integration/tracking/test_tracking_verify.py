@@ -102,8 +102,9 @@ BREACHES = [
     ("UPDATE intent SET epoch = 2 WHERE seq = 7", {"open_intents_are_leased"}),
     ("UPDATE intent SET at = app.now() + interval '1 minute' WHERE seq = 8", {"nothing_sent_after_a_stop"}),
     (
-        """UPDATE run SET topic_id = account_id; INSERT INTO stop (account_id, member_id, scope, reason, occurred_at)
-           SELECT account_id, member_id, 'topic:' || topic_id, 'unsubscribed', '2026-03-01'
+        """UPDATE run SET topic_id = account_id;
+           INSERT INTO stop (account_id, member_id, scope, reason, occurred_at, known_at)
+           SELECT account_id, member_id, 'topic:' || topic_id, 'unsubscribed', '2026-03-01', '2026-03-01'
            FROM run JOIN recipient USING (run_id) WHERE seq = 2""",
         {"nothing_sent_after_a_stop"},
     ),
