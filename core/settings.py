@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     pages_port: Port = 8083
     pages_url: str = ""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    signups_per_network: int = Field(60, ge=1)
+    signups_per_account: int = Field(20_000, ge=1)
+    confirm_within: Seconds = 48 * 3600
     mailbox_smtp_port: Port = 8025
     mailbox_http_port: Port = 8082
     mailbox_bytes: int = Field(1_000_000_000, ge=64_000_000)
@@ -150,6 +153,7 @@ class Settings(BaseSettings):
     export_keep: Seconds = 24 * 3600
 
     audit_days: int = Field(1096, ge=90, le=36_500)
+    unconfirmed_days: int = Field(7, ge=3, le=365)
     consent_days: int = Field(1_096, ge=31, le=36_600)
 
     @classmethod

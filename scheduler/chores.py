@@ -18,6 +18,7 @@ log = logs.get()
 STOPS_AT_ONCE = 1_000
 BLOCKS_AT_ONCE = 200
 MEMBERS_AT_ONCE = 5_000
+UNCONFIRMED_AT_ONCE = 1_000
 RESTRICTIONS_KEPT = 30 * 86_400.0
 """Seconds since they ended."""
 
@@ -88,6 +89,14 @@ async def expire_consents(vault: asyncpg.Pool, days: int) -> int:
     return total
 
 
+async def forget_unconfirmed(vault: asyncpg.Pool, days: int) -> int:
+    """Forget sign-ups that nobody confirmed within `days`, by the vault's function for it; return how many forms."""
+    total = 0
+    while forgotten := await vault.fetchval(SQL["forget_unconfirmed"], days, UNCONFIRMED_AT_ONCE):
+        total += forgotten
+    return total
+
+
 async def release_jobs(main: asyncpg.Pool) -> int:
     """Free jobs whose worker is retired; return how many."""
     return len(await main.fetch(JOBS["release_orphans"]))
@@ -116,6 +125,8 @@ async def forget(main: asyncpg.Pool, audit_days: int) -> None:
     """
     await main.execute(SQL["forget_idempotency"])
     await main.execute(SQL["forget_jobs"])
+    await main.execute(SQL["forget_letters"])
+    await main.execute(SQL["forget_limits"])
     await outbox.forget(main)
     await audit.forget(main, audit_days)
     await Restrictions(main).forget(RESTRICTIONS_KEPT)

@@ -44,6 +44,7 @@ async def run(
         lead=settings.audience_lead,
         audit_days=settings.audit_days,
         consent_days=settings.consent_days,
+        unconfirmed_days=settings.unconfirmed_days,
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
         settle_events=partial(settlement.settle, main, rules.load(), settings.settle_after),
         fold=partial(tallies.fold, main),

@@ -43,9 +43,9 @@ class Sweep:
 
     `reap` retires dead workers, `settle_events` tells people from machines, `fold` folds tallies, `fold_engagement`
     last opens and clicks, `forget_batches` drops old batch ids, `advance_feed` lets readers of raw events see further.
-    `lead` is how many seconds before its start an
-    audience is cut, `audit_days` how long the audit log is kept, `consent_days` how long consents of who is not mailed
-    any more are.
+    `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log is kept,
+    `consent_days` how long consents of who is not mailed any more are, `unconfirmed_days` how long sign-ups that nobody
+    confirmed are.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Sweep:
         lead: float,
         audit_days: int,
         consent_days: int,
+        unconfirmed_days: int,
         reap: Call,
         settle_events: Call,
         fold: Call,
@@ -85,6 +86,7 @@ class Sweep:
             Step("advance_feed", advance_feed, 1.0),
             Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),
             Step("expire_consents", lambda: chores.expire_consents(stops, consent_days), DAY),
+            Step("forget_unconfirmed", lambda: chores.forget_unconfirmed(stops, unconfirmed_days), HOUR),
             Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
             Step("forget", lambda: chores.forget(main, audit_days), HOUR),

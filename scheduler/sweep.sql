@@ -59,6 +59,17 @@ SELECT app.sweep_files($1);
 -- In the vault, by a function whose rule is fixed; $2, $3: go on after this account and member.
 SELECT expired, last_account, last_member FROM app.expire_consents($1, $2, $3, $4);
 
+-- name: forget_unconfirmed
+-- In the vault, by a function whose rule is fixed: at most so many a step.
+SELECT app.forget_unconfirmed($1, $2);
+
+-- name: forget_letters
+-- What a link led to is told for a month after its time; the mail itself stays in the record of its run.
+DELETE FROM letter WHERE expires_at < app.now() - interval '30 days';
+
+-- name: forget_limits
+DELETE FROM rate_limit WHERE ends_at < app.now();
+
 -- name: make_partitions
 SELECT app.make_partitions(app.now(), 3);
 

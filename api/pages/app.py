@@ -1,13 +1,23 @@
 """Puts the pages together: every concern's routes, what every request needs, one look for errors."""
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI
 
 from api.pages import refusals
 from api.pages.assets.endpoints import router as assets
+from api.pages.confirmation.pages import ConfirmationPages
 from api.pages.guard import Guard
+from api.pages.letters.endpoints import LetterPages, letter_router
 from api.pages.services import PageServices
+from api.pages.signup.endpoints import router as signup
+from api.pages.signup.programs import router as programs
+from scheduler.letters import Kind
 
-ROUTERS = (assets,)
+LETTERS: Mapping[Kind, LetterPages] = {Kind.CONFIRM: ConfirmationPages()}
+"""What the link of each kind of letter leads to."""
+
+ROUTERS = (assets, signup, programs, letter_router(LETTERS))
 
 
 def create_app(services: PageServices) -> FastAPI:

@@ -72,11 +72,15 @@ async def read_form(request: Request) -> Form:
     return Form(fields)
 
 
+def is_same_site(request: Request) -> bool:
+    """Whether the browser says that this was sent from here; of an older one, which says nothing, it is assumed."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
+
 def require_same_site(request: Request) -> None:
-    """Raise Misdirected if the browser says that another site sent this; older browsers say nothing."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in {"same-origin", "none"}:
-        raise Misdirected
-    origin = request.headers.get("origin")
-    if site is None and origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    """Raise Misdirected if the browser says that another site sent this."""
+    if not is_same_site(request):
         raise Misdirected

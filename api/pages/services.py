@@ -12,12 +12,27 @@ from api.pages.stamps import Stamps
 from core.clock import Clock
 from core.ids import IdSource
 from core.tokens import LinkSigner
+from members.attributes import AttributeStore
+from members.signup import SignupDesk
+from members.topics import TopicStore
 from scheduler.branding import BrandingStore
+from scheduler.letters import LetterStore
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many forms are taken in within an hour from one network, and for one account."""
+
+    per_network: int
+    per_account: int
 
 
 @dataclass(frozen=True, slots=True)
 class PageServices:
-    """One of each. The stores' pools are of the role `todoku_pages`, which reads no member without a proof."""
+    """One of each. The stores' pools are of the role `todoku_pages`, which reads no member without a proof.
+
+    `url` is where the pages are reached from outside, without a slash at its end.
+    """
 
     clock: Clock
     new_id: IdSource
@@ -27,6 +42,12 @@ class PageServices:
     limits: RateLimits
     stamps: Stamps
     clients: ClientAddresses
+    url: str
+    bounds: Bounds
+    attributes: AttributeStore
+    topics: TopicStore
+    signups: SignupDesk
+    letters: LetterStore
 
 
 def services_of(request: Request) -> PageServices:

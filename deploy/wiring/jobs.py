@@ -1,6 +1,7 @@
 """The process of a worker of the pool `jobs`: audiences, previews, imports, exports, re-sealing, letters."""
 
 import asyncio
+from datetime import timedelta
 
 from delivery.lease import Lease
 from deploy.process import Process
@@ -8,12 +9,15 @@ from deploy.wiring.opened import Opened, open_all
 from members.audience import AudienceSource
 from members.exports import run_export
 from members.imports import Bounds, run_import
+from members.members import MemberStore
 from members.previews import PreviewStore
 from members.reach import MemberReach
 from members.resealing import reseal
+from members.signup import SignupAnswers, SignupTaking
 from scheduler import jobs, rounds
 from scheduler.audience import AudienceCutter
 from scheduler.letters import LetterDispatch
+from scheduler.signups import Signups
 from tracking.engagement import MemberEngagement
 
 
@@ -46,8 +50,16 @@ async def serve(this: Process, slot: int) -> None:
 
 def _rounds(this: Process, opened: Opened) -> dict[str, rounds.Step]:
     """Return what is taken up as it comes: short work, for which somebody waits."""
-    reach, url = MemberReach(opened.members), this.settings.public_pages_url
-    return {"letters": LetterDispatch(opened.main, reach, new_id=this.new_id, pages_url=url).once}
+    main, members, rings, new_id = opened.main, opened.members, opened.rings, this.new_id
+    signups = Signups(
+        main,
+        members,
+        SignupTaking(members, rings, new_id),
+        SignupAnswers(members, rings, MemberStore(members, rings, new_id)),
+        valid=timedelta(seconds=this.settings.confirm_within),
+    )
+    letters = LetterDispatch(main, MemberReach(members), new_id=new_id, pages_url=this.settings.public_pages_url)
+    return {"signups": signups.take, "signup answers": signups.carry, "letters": letters.once}
 
 
 def _handlers(this: Process, opened: Opened, lease: Lease) -> dict[str, jobs.Handler]:

@@ -4,13 +4,17 @@ from api.pages.app import create_app
 from api.pages.client_address import ClientAddresses
 from api.pages.limits import RateLimits
 from api.pages.page import Pages
-from api.pages.services import PageServices
+from api.pages.services import Bounds, PageServices
 from api.pages.stamps import Stamps
 from core.tokens import LinkSigner
 from deploy import http_server, keys
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
+from members.attributes import AttributeStore
+from members.signup import SignupDesk
+from members.topics import TopicStore
 from scheduler.branding import BrandingStore
+from scheduler.letters import LetterStore
 from tracking.endpoint.protocol import BoundedProtocol
 
 
@@ -32,6 +36,7 @@ async def serve(this: Process) -> None:
 
 
 def _services(this: Process, opened: Opened, signer: LinkSigner) -> PageServices:
+    settings = this.settings
     return PageServices(
         clock=this.clock,
         new_id=this.new_id,
@@ -40,5 +45,11 @@ def _services(this: Process, opened: Opened, signer: LinkSigner) -> PageServices
         branding=BrandingStore(opened.main),
         limits=RateLimits(opened.main, signer),
         stamps=Stamps(signer, this.clock),
-        clients=ClientAddresses(this.settings.trusted_proxies),
+        clients=ClientAddresses(settings.trusted_proxies),
+        url=settings.public_pages_url,
+        bounds=Bounds(settings.signups_per_network, settings.signups_per_account),
+        attributes=AttributeStore(opened.members, this.new_id),
+        topics=TopicStore(opened.members, this.new_id),
+        signups=SignupDesk(opened.members, opened.rings, this.new_id),
+        letters=LetterStore(opened.main),
     )

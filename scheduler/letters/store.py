@@ -1,7 +1,7 @@
 """What a letter's link leads to, and the one answer that it is given."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import asyncpg
 
 from core import sql
 from core.errors import NotFound
+from scheduler.letters.asking import VALID, send_letters
 from scheduler.letters.kinds import Kind
 
 SQL = sql.load(__package__ or "", "store.sql")
@@ -44,6 +45,23 @@ class LetterStore:
         if row is None:
             raise NotFound("There is no such letter")
         return Letter(**{**row, "kind": Kind(row["kind"])})
+
+    async def ask(
+        self,
+        kind: Kind,
+        account_id: UUID,
+        letter_id: UUID,
+        member_id: UUID,
+        *,
+        valid: timedelta = VALID,
+        language: str | None = None,
+        subject_id: UUID | None = None,
+    ) -> None:
+        """Ask for one letter, as `send_letters` does."""
+        letters, languages = [(letter_id, member_id)], [language]
+        await send_letters(
+            self._main, kind, account_id, letters, valid=valid, languages=languages, subjects=[subject_id]
+        )
 
     async def answer(self, letter_id: UUID, answer: Answer) -> Answer:
         """Note the answer, unless there is one: the first stands. Return the one that does."""

@@ -15,15 +15,20 @@ from api.pages.app import create_app
 from api.pages.client_address import ClientAddresses
 from api.pages.limits import RateLimits
 from api.pages.page import Pages
-from api.pages.services import PageServices
+from api.pages.services import Bounds, PageServices
 from api.pages.stamps import Stamps
 from core import ids
-from core.clock import Clock
 from core.ids import IdSource
 from core.tokens import KEY_BYTES, LinkSigner
 from members.accounts import open_account
+from members.attributes import AttributeStore
 from members.kek import Kek
+from members.keyring import KeyRings
+from members.signup import SignupDesk
+from members.topics import TopicStore
 from scheduler.branding import BrandingStore
+from scheduler.letters import LetterStore
+from tests.support.signups import Desk, MovingClock
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,11 @@ class Account:
 
     account_id: UUID
     shown: str
+
+
+@pytest.fixture
+def clock() -> MovingClock:
+    return MovingClock()
 
 
 @pytest.fixture
@@ -46,7 +56,12 @@ def signer() -> LinkSigner:
 
 @pytest.fixture
 def services(
-    main_pages: asyncpg.Pool, vault_pages: asyncpg.Pool, kek: Kek, signer: LinkSigner, clock: Clock, new_id: IdSource
+    main_pages: asyncpg.Pool,
+    vault_pages: asyncpg.Pool,
+    kek: Kek,
+    signer: LinkSigner,
+    clock: MovingClock,
+    new_id: IdSource,
 ) -> PageServices:
     return PageServices(
         clock=clock,
@@ -57,6 +72,12 @@ def services(
         limits=RateLimits(main_pages, signer),
         stamps=Stamps(signer, clock),
         clients=ClientAddresses([ip_network("10.0.0.0/8")]),
+        url="https://my.example.jp",
+        bounds=Bounds(per_network=1_000, per_account=1_000),
+        attributes=AttributeStore(vault_pages, new_id),
+        topics=TopicStore(vault_pages, new_id),
+        signups=SignupDesk(vault_pages, KeyRings(vault_pages, kek), new_id),
+        letters=LetterStore(main_pages),
     )
 
 
@@ -79,3 +100,21 @@ async def browser(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, client=("192.0.2.7", 4711))
     async with httpx.AsyncClient(transport=transport, base_url="https://my.example.jp") as client:
         yield client
+
+
+@pytest.fixture
+async def desk(
+    app: FastAPI,
+    browser: httpx.AsyncClient,
+    services: PageServices,
+    clock: MovingClock,
+    main: asyncpg.Pool,
+    vault: asyncpg.Pool,
+    kek: Kek,
+    new_id: IdSource,
+    account: Account,
+) -> Desk:
+    """An account whose sign-up form is open."""
+    desk = Desk(app, browser, services, clock, main, vault, kek, new_id, account.account_id)
+    await desk.open(account.account_id)
+    return desk
