@@ -1,6 +1,7 @@
 -- name: claim
 -- $1 owner, $2 kinds. The worker's row is locked FOR SHARE: retiring it either waits for this claim or makes it find
 -- nothing; only where there is a job, since a lock is a write and an idle worker asks ten times a second.
+-- Of jobs about one thing a worker does one at a time: several are for several workers, who share it.
 -- LIMIT stands in a materialized CTE, since the planner may otherwise run it again and claim more.
 WITH me AS MATERIALIZED (
          SELECT owner FROM worker
@@ -12,6 +13,8 @@ WITH me AS MATERIALIZED (
          SELECT job_id FROM job
          WHERE state = 'ready' AND kind = ANY ($2::text[]) AND not_before <= (SELECT app.now())
            AND EXISTS (SELECT FROM me)
+           AND NOT EXISTS (SELECT FROM job mine WHERE mine.owner = $1 AND mine.state = 'leased'
+                                                  AND mine.kind = job.kind AND mine.subject_id = job.subject_id)
          ORDER BY not_before, job_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE job SET state = 'leased', owner = $1, epoch = epoch + 1, attempts = attempts + 1
 FROM due WHERE job.job_id = due.job_id

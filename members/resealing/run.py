@@ -1,10 +1,13 @@
 """Runs the re-sealing of one account: batch by batch over all members that lag behind, pass by pass until none does.
 
-Failure model. A batch commits whole: members, keys, indexes, and how far the run has come, behind the fence and by
-compare-and-set, so that killed at any moment it goes on from the last batch. A member that someone else changes or
-holds at that moment is passed over and met again in the next pass: its change is never undone, an erased one never
-comes back. A member that can't be opened stays as it is and is counted. When keys change in the midst the run goes on
-towards the new ones. Two workers on one account take turns: of each batch one is dropped.
+Any number of workers share an account: each takes the next members of the pass for itself, and whoever finds none left
+waits for the others and closes the run.
+
+Failure model. A batch commits whole: members, keys, indexes, and how many are done, behind the fence and by
+compare-and-set. What a killed worker had taken still lags behind, as its members' own generation says, and is met in
+the next pass, as is a member that someone else changes or holds at that moment: its change is never undone, an erased
+one never comes back. A member that can't be opened stays as it is and is counted. When keys change in the midst the
+run goes on towards the new ones.
 """
 
 import asyncio
@@ -37,7 +40,7 @@ BATCH = 4000
 RESEALED = Counter("todoku_members_resealed", "Members met by re-sealing", ["outcome"])
 
 PAUSE = 0.05
-"""Seconds between two passes: whoever holds a member may be done by then."""
+"""Seconds after a pass: whoever holds a member, or another worker with its last batch, may be done by then."""
 
 _FIRST_GENERATION = 1
 _START = UUID(int=0)
@@ -52,20 +55,19 @@ async def reseal(pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, alive: C
     """
     while True:
         try:
-            if await (await _Run.begin(pool, rings, account_id, alive)).through():
+            run = await _Run.begin(pool, rings, account_id, alive)
+            if run is None or await run.through():
                 return
         except Overtaken:
-            # Keys or protections changed in the midst, or another worker was faster: go on from where things are.
+            # Keys or protections changed in the midst: go on from where things are.
             if not alive():
                 raise Superseded("The lease of this worker was lost") from None
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Members brought over and not yet written: from the first to the last of them, `unreadable` left out."""
+    """Members brought over and not yet written, in order, and how many could not be."""
 
-    after: UUID
-    last: UUID
     renewed: Sequence[Renewed]
     indexed: Sequence[Indexed]
     rekeyed: Mapping[UUID, tuple[bytes, bytes]]
@@ -81,7 +83,7 @@ class _Run:
         rings: KeyRings,
         renewal: Renewal,
         needed: int,
-        after: UUID,
+        pass_: int,
         alive: Callable[[], bool],
         *,
         full: bool,
@@ -92,36 +94,39 @@ class _Run:
         self._account_id = renewal.ring.account_id
         self._goal = renewal.ring.generation
         self._needed = needed
-        self._after = after
+        self._pass = pass_
         self._alive = alive
         self._full = full
 
     @classmethod
-    async def begin(cls, pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, alive: Callable[[], bool]) -> "_Run":
-        """Read the newest keys, and what they and the attributes need."""
+    async def begin(
+        cls, pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, alive: Callable[[], bool]
+    ) -> "_Run | None":
+        """Read the newest keys, and what they and the attributes need; None: there is nothing to do."""
         ring = await rings.reload(account_id)
         reread_before = max(ring.index_since, await pool.fetchval(SQL["protections_since"], account_id))
         needed = max(ring.seal_since, reread_before)
-        after = await pool.fetchval(SQL["begin"], account_id, ring.generation, _START, needed)
+        pass_ = await pool.fetchval(SQL["begin"], account_id, ring.generation, _START, needed)
+        if pass_ is None:
+            return None
         full = reread_before > _FIRST_GENERATION and await pool.fetchval(SQL["any_before"], account_id, reread_before)
-        return cls(pool, rings, Renewal(ring, reread_before), needed, after, alive, full=full)
+        return cls(pool, rings, Renewal(ring, reread_before), needed, pass_, alive, full=full)
 
     async def through(self) -> bool:
         """Make the pass; return whether nobody lags behind any more."""
         await rewrap_files(self._pool, self._renewal.ring, self._rings.random)
         writing: asyncio.Task[None] | None = None
-        reading = asyncio.create_task(self._read(self._after))
+        reading = asyncio.create_task(self._take())
         try:
-            while rows := await reading:
+            while (rows := await reading) is not None:
                 if not self._alive():
                     raise Superseded("The lease of this worker was lost")
                 # While this batch is brought over the next one is read and the one before is written.
-                reading = asyncio.create_task(self._read(rows[-1]["member_id"]))
-                batch = await self._renew(self._after, rows)
+                reading = asyncio.create_task(self._take())
+                batch = await self._renew(rows)
                 if writing is not None:
                     await writing
                 writing = asyncio.create_task(self._write(batch))
-                self._after = batch.last
             if writing is not None:
                 await writing
         finally:
@@ -131,13 +136,17 @@ class _Run:
             await asyncio.gather(*tasks, return_exceptions=True)
         return await self._finish()
 
-    async def _read(self, after: UUID) -> list[asyncpg.Record]:
+    async def _take(self) -> list[asyncpg.Record] | None:
+        """Take the next members of the pass and read them; None if none are left."""
+        took = await self._pool.fetchrow(SQL["take"], self._account_id, self._goal, self._pass, self._needed, BATCH)
+        if took is None:
+            return None
         rows: list[asyncpg.Record] = await self._pool.fetch(
-            SQL["batch"], self._account_id, after, self._needed, BATCH, self._full
+            SQL["batch"], self._account_id, took["after"], took["last"], self._needed, self._full
         )
         return rows
 
-    async def _renew(self, after: UUID, rows: Sequence[asyncpg.Record]) -> _Batch:
+    async def _renew(self, rows: Sequence[asyncpg.Record]) -> _Batch:
         renewed: list[Renewed] = []
         indexed: list[Indexed] = []
         rekeyed: dict[UUID, tuple[bytes, bytes]] = {}
@@ -158,10 +167,10 @@ class _Run:
             indexed += addresses
             if keys is not None:
                 rekeyed[member.member_id] = keys
-        return _Batch(after, rows[-1]["member_id"], renewed, indexed, rekeyed, len(rows) - len(renewed))
+        return _Batch(renewed, indexed, rekeyed, len(rows) - len(renewed))
 
     async def _write(self, batch: _Batch) -> None:
-        first = batch.renewed[0].member_id if batch.renewed else batch.last
+        first, last = (batch.renewed[0].member_id, batch.renewed[-1].member_id) if batch.renewed else (_START, _START)
         async with self._pool.acquire() as connection, connection.transaction():
             await hold_keys(connection, self._renewal.ring)
             await connection.execute(SQL["plan_by_range"])
@@ -169,7 +178,7 @@ class _Run:
                 SQL["write"],
                 self._account_id,
                 first,
-                batch.last,
+                last,
                 self._needed,
                 self._goal,
                 self._renewal.ring.primary_seal,
@@ -180,29 +189,40 @@ class _Run:
             followed = {member_id: batch.rekeyed[member_id] for member_id in held if member_id in batch.rekeyed}
             await evidence.reseal(connection, self._account_id, followed, self._rings.random)
             moved = await connection.fetchval(
-                SQL["advance"], self._account_id, self._goal, batch.after, batch.last, written, batch.unreadable
+                SQL["advance"], self._account_id, self._goal, written, batch.unreadable, self._pass
             )
             if not moved:
-                raise Overtaken("Another worker moved this re-sealing on")
+                raise Overtaken("Keys changed, and the goal of this re-sealing with them")
         RESEALED.labels("resealed").inc(written)
         RESEALED.labels("unreadable").inc(batch.unreadable)
         RESEALED.labels("passed_over").inc(len(batch.renewed) - written)
 
     async def _finish(self) -> bool:
         """Close the run, or begin its next pass while others than the unreadable lag; return whether it is closed."""
-        lagging = await self._pool.fetchval(SQL["lagging"], self._account_id, self._needed)
+        lagging, before = await self._lagging(), None
+        while lagging != before:
+            if await self._closed(lagging):
+                return True
+            # Fewer each time: another worker is writing what it took.
+            await asyncio.sleep(PAUSE)
+            lagging, before = await self._lagging(), lagging
+        await self._pool.execute(SQL["next_pass"], self._account_id, self._goal, self._pass, _START)
+        return False
+
+    async def _lagging(self) -> int:
+        found: int = await self._pool.fetchval(SQL["lagging"], self._account_id, self._needed)
+        return found
+
+    async def _closed(self, lagging: int) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
             await hold_keys(connection, self._renewal.ring)
-            unreadable = await connection.fetchval(SQL["finish"], self._account_id, self._goal, self._after, lagging)
-            if unreadable is not None:
-                await connection.execute(SQL["trust_protections"], self._account_id, self._goal)
-                await connection.execute(SQL["forget_removed"], self._account_id, self._goal)
-                log.info("resealed", account=str(self._account_id), generation=self._goal, unreadable=unreadable)
-                return True
-            if not await connection.fetchval(SQL["next_pass"], self._account_id, self._goal, self._after, _START):
-                raise Overtaken("Another worker moved this re-sealing on")
-        await asyncio.sleep(PAUSE)
-        return False
+            unreadable = await connection.fetchval(SQL["finish"], self._account_id, self._goal, self._pass, lagging)
+            if unreadable is None:
+                return False
+            await connection.execute(SQL["trust_protections"], self._account_id, self._goal)
+            await connection.execute(SQL["forget_removed"], self._account_id, self._goal)
+        log.info("resealed", account=str(self._account_id), generation=self._goal, unreadable=unreadable)
+        return True
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

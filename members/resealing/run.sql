@@ -1,6 +1,7 @@
 -- name: begin
--- A run that was broken off is gone on with; where keys changed since, from where it is: who lags is met in a later pass.
--- $4: whoever is of an earlier generation lags. It may be long past, where only what nobody has was changed since.
+-- A run that was broken off, or that another worker makes too, is joined; where keys changed since, from where it is: who
+-- lags is met in a later pass. $4: whoever is of an earlier generation lags. It may be long past, where only what nobody
+-- has was changed since. No row: the run is over, and nobody lags.
 INSERT INTO reseal AS r (account_id, goal, state, after, total)
 VALUES ($1, $2, 'running', $3, (SELECT count(*) FROM member WHERE account_id = $1 AND generation < $4))
 ON CONFLICT (account_id) DO UPDATE
@@ -11,7 +12,8 @@ SET goal = excluded.goal, state = 'running', finished_at = NULL,
     total = CASE WHEN r.state = 'done' THEN excluded.total ELSE r.done + excluded.total END,
     unreadable = CASE WHEN r.state = 'done' THEN 0 ELSE r.unreadable END,
     started_at = CASE WHEN r.state = 'done' THEN app.now() ELSE r.started_at END
-RETURNING after;
+WHERE r.state = 'running' OR r.goal <> excluded.goal OR excluded.total > 0
+RETURNING pass;
 
 -- name: protections_since
 -- Of removed attributes too: their values must go, what stands in the open and what is sealed.
@@ -21,15 +23,31 @@ SELECT coalesce(max(resealing), 0) FROM attribute WHERE account_id = $1;
 -- Whether profiles must be read at all: found at the first member that says so, or after a walk over all.
 SELECT EXISTS (SELECT FROM member WHERE account_id = $1 AND generation < $2);
 
+-- name: take
+-- Gives a worker the next members of the pass, alone: who asks meanwhile waits for as long as it takes to walk over them,
+-- and goes on behind them. What a worker took and did not write still lags, and is met in the next pass.
+WITH mine AS MATERIALIZED (
+    SELECT after FROM reseal WHERE account_id = $1 AND goal = $2 AND pass = $3 AND state = 'running' FOR UPDATE
+), part AS MATERIALIZED (
+    SELECT p.member_id
+    FROM mine
+    CROSS JOIN LATERAL (SELECT m.member_id FROM member m
+                        WHERE m.account_id = $1 AND m.member_id > mine.after AND m.generation < $4
+                        ORDER BY m.member_id LIMIT $5) AS p
+)
+UPDATE reseal r SET after = last.member_id
+FROM mine, (SELECT member_id FROM part ORDER BY member_id DESC LIMIT 1) AS last
+WHERE r.account_id = $1
+RETURNING mine.after AS after, r.after AS last;
+
 -- name: batch
 -- Walks the primary keys of both tables. LEFT JOIN: a member whose key is gone is unreadable, not overlooked.
 SELECT m.member_id, m.revision, m.generation, m.sealed, CASE WHEN $5 THEN m.facets END AS facets,
        k.ring_version, k.wrapped
 FROM member m
 LEFT JOIN keys.member_key k ON k.account_id = m.account_id AND k.member_id = m.member_id
-WHERE m.account_id = $1 AND m.member_id > $2 AND m.generation < $3
-ORDER BY m.member_id
-LIMIT $4;
+WHERE m.account_id = $1 AND m.member_id > $2 AND m.member_id <= $3 AND m.generation < $4
+ORDER BY m.member_id;
 
 -- name: plan_by_range
 -- For `write`: its joins are of thousands of rows with thousands, in one range of the primary keys. A planner without
@@ -68,24 +86,25 @@ WITH u AS MATERIALIZED (
 SELECT coalesce(array_agg(member_id), '{}') FROM held;
 
 -- name: advance
--- The fence of a batch: of two workers on one account only one can move it on from `after`.
-UPDATE reseal SET after = $4, done = done + $5, unreadable = unreadable + $6
-WHERE account_id = $1 AND goal = $2 AND after = $3 AND state = 'running'
+-- Last in a batch's transaction, as other workers wait for this row. $5 the pass that the batch was of: who could not be
+-- opened is met again in a later one. No row: keys changed.
+UPDATE reseal SET done = done + $3, unreadable = unreadable + CASE WHEN pass = $5 THEN $4 ELSE 0 END
+WHERE account_id = $1 AND goal = $2 AND state = 'running'
 RETURNING true;
 
 -- name: lagging
 SELECT count(*) FROM member WHERE account_id = $1 AND generation < $2;
 
 -- name: finish
--- Only if nobody lags but those who could not be opened in this pass.
-UPDATE reseal SET state = 'done', finished_at = app.now(), total = done + unreadable
-WHERE account_id = $1 AND goal = $2 AND after = $3 AND state = 'running' AND unreadable >= $4
+-- Only if nobody lags but those who could not be opened in this pass, or if another worker has found so.
+UPDATE reseal SET state = 'done', finished_at = coalesce(finished_at, app.now()), total = done + unreadable
+WHERE account_id = $1 AND goal = $2 AND (state = 'done' OR pass = $3 AND unreadable >= $4)
 RETURNING unreadable;
 
 -- name: next_pass
+-- Of several workers that find somebody left one begins the pass, and all make it.
 UPDATE reseal SET pass = pass + 1, after = $4, unreadable = 0
-WHERE account_id = $1 AND goal = $2 AND after = $3 AND state = 'running'
-RETURNING true;
+WHERE account_id = $1 AND goal = $2 AND pass = $3 AND state = 'running';
 
 -- name: trust_protections
 UPDATE attribute SET resealing = NULL WHERE account_id = $1 AND resealing <= $2 AND removed_at IS NULL;

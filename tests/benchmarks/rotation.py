@@ -5,12 +5,16 @@ key, as the worker of the pool `jobs` does it: one process beside one Postgres. 
 one member.
 """
 
+import asyncio
 import os
+import sys
 import time
-from collections.abc import Callable
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -26,13 +30,15 @@ from members.imports import ImportStore, run_import
 from members.imports.file import MAX_BLOCK
 from members.kek import Kek
 from members.keyring import KeyRings
-from members.resealing import load_progress, renewal, reseal
+from members.resealing import load_progress, renewal, reseal, run
 from members.rotation import Purpose, Rotation
 from members.sealer import RANDOM_BYTES, Sealer
 from members.sealing import KEY_BYTES
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.import_ import MAPPING, make_file
-from tests.benchmarks.processor_time import of_tree
+from tests.benchmarks.processor_time import of, of_tree
+
+T = TypeVar("T")
 
 ROWS = 100_000
 _CITIES = ("tokyo", "osaka", "nagoya", "sapporo", "fukuoka")
@@ -57,9 +63,12 @@ async def measure(dsns: Dsns, rows: int = ROWS) -> list[Figure]:
         def add(name: str, value: float, unit: str, conditions: str) -> None:
             figures.append({"name": name, "value": round(value, 2), "unit": unit, "conditions": conditions})
 
-        purposes: tuple[Purpose, ...] = ("seal", "index", "seal")
-        for turn, purpose in enumerate(purposes):
-            await _rotate(pool, rings, rotation, account_id, purpose, f"{purpose}{'_again' * (turn > 1)}", add)
+        turns: tuple[tuple[str, Purpose], ...] = (("seal", "seal"), ("index", "index"), ("seal_again", "seal"))
+        for label, purpose in turns:
+            alone = partial(_alone, pool, rings, account_id)
+            await _rotate(pool, rotation, account_id, purpose, label, alone, add)
+        by_two = partial(_by_two, dsns.members, account_id)
+        await _rotate(pool, rotation, account_id, "seal", "seal_by_two", by_two, add)
         await _floor(pool, rings, account_id, add)
         return figures
     finally:
@@ -68,19 +77,17 @@ async def measure(dsns: Dsns, rows: int = ROWS) -> list[Figure]:
 
 async def _rotate(
     pool: asyncpg.Pool,
-    rings: KeyRings,
     rotation: Rotation,
     account_id: UUID,
     purpose: Purpose,
     label: str,
+    work: Callable[[int], Awaitable[tuple[float, float, float]]],
     add: Callable[[str, float, str, str], None],
 ) -> None:
     await rotation.add(account_id, purpose)
     await rotation.promote(account_id, purpose)
     before, server = await _updates(pool), await _server(pool)
-    started, busy, served = time.perf_counter(), time.process_time(), of_tree(server)
-    await reseal(pool, rings, account_id, lambda: True)
-    seconds, cpu, serving = time.perf_counter() - started, time.process_time() - busy, of_tree(server) - served
+    seconds, cpu, serving = await work(server)
     progress = await load_progress(pool, account_id)
     if progress is None:
         raise RuntimeError("Nothing was re-sealed")
@@ -91,7 +98,7 @@ async def _rotate(
     await rotation.retire(account_id, purpose)
     told = f"{done} members of 5 columns, {hot / max(1, updated):.0%} of the rows' updates in place"
     add(f"{label}: members re-sealed a second", done / seconds, "members/s", told)
-    add(f"{label}: Python", cpu / done * 1e6, "us/member", "process time of the one worker")
+    add(f"{label}: Python", cpu / done * 1e6, "us/member", "processor time of the workers")
     add(f"{label}: Postgres", serving / done * 1e6, "us/member", "processor time of all its processes")
     add(f"{label}: both", (cpu + serving) / done * 1e6, "us/member", f"{seconds / done * 1e6:.0f} of wall time")
     add(f"{label}: retire", time.perf_counter() - started, "s", "the old version proven unneeded and destroyed")
@@ -101,7 +108,7 @@ async def _floor(
     pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, add: Callable[[str, float, str, str], None]
 ) -> None:
     """Measure what no re-sealing can do without: a key unwrapped and one wrapped, a profile opened and one sealed."""
-    ring = await rings.ring(account_id)
+    ring = await rings.reload(account_id)
     rows = await pool.fetch(
         "SELECT m.*, k.ring_version, k.wrapped FROM member m JOIN keys.member_key k USING (account_id, member_id) "
         "LIMIT 5000"
@@ -119,6 +126,37 @@ async def _floor(
         "us/member",
         "one key unwrapped, one wrapped, one profile opened, one sealed",
     )
+
+
+async def _alone(pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, server: int) -> tuple[float, float, float]:
+    """Re-seal in this process; return the seconds by the wall, and of processor time: ours, Postgres'."""
+    started, busy, served = time.perf_counter(), time.process_time(), of_tree(server)
+    await reseal(pool, rings, account_id, lambda: True)
+    return time.perf_counter() - started, time.process_time() - busy, of_tree(server) - served
+
+
+async def _by_two(dsn: str, account_id: UUID, server: int) -> tuple[float, float, float]:
+    """Have two processes share it, both ready before the clock starts; return the same of both together."""
+    command = (sys.executable, "-m", "tests.support.resealer", dsn, str(account_id), str(run.BATCH), bytes(32).hex())
+    workers = [await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE) for _ in range(2)]
+    for worker in workers:
+        await _pipe(worker.stdout).readline()
+    started, busy, served = time.perf_counter(), sum(of(worker.pid) for worker in workers), of_tree(server)
+    for worker in workers:
+        _pipe(worker.stdin).write(b"go\n")
+    for worker in workers:
+        await _pipe(worker.stdout).readline()
+    seconds, spent = time.perf_counter() - started, sum(of(worker.pid) for worker in workers) - busy
+    serving = of_tree(server) - served
+    for worker in workers:
+        await worker.communicate(b"end\n")
+    return seconds, spent, serving
+
+
+def _pipe(pipe: T | None) -> T:
+    if pipe is None:
+        raise RuntimeError("The worker has no pipe")
+    return pipe
 
 
 async def _server(pool: asyncpg.Pool) -> int:

@@ -10,6 +10,7 @@ from core.ids import IdSource
 from delivery.lease import Lease
 from scheduler import chores
 from scheduler.jobs import MOST_ATTEMPTS, Job, JobQueue, work
+from scheduler.resealing import ResealJobs
 from tests.support.campaigns import Stage
 
 
@@ -62,6 +63,28 @@ async def test_a_retired_worker_s_job_goes_to_another_and_the_first_can_end_it_n
     assert not await first.fail(lost, "late", None)
     assert await second.done(again)
     assert await state(stage, job_id) == "done"
+
+
+async def test_jobs_about_one_thing_go_to_several_workers(stage: Stage) -> None:
+    owners = [await stage.worker() for _ in range(2)]
+    await ResealJobs(stage.main, stage.new_id).ask(stage.account_id)
+    first, second = (JobQueue(stage.main, owner) for owner in owners)
+    mine = await first.claim("reseal")
+    assert mine is not None
+    assert await first.claim("reseal") is None
+    theirs = await second.claim("reseal")
+    assert theirs is not None
+    assert (theirs.subject_id, theirs.job_id != mine.job_id) == (mine.subject_id, True)
+    assert await second.done(theirs)
+    assert (latest := await ResealJobs(stage.main, stage.new_id).latest(stage.account_id))
+    assert latest.state == "leased"
+
+
+async def test_one_worker_is_asked_once_and_not_again_while_that_waits(stage: Stage) -> None:
+    jobs = ResealJobs(stage.main, stage.new_id)
+    for _ in range(2):
+        await jobs.ask(stage.account_id)
+    assert await stage.main.fetchval("SELECT count(*) FROM job WHERE kind = 'reseal'") == 1
 
 
 async def test_a_failed_job_waits_and_a_postponed_one_does_not_count_its_attempt(stage: Stage) -> None:
