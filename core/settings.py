@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     main_dsn: SecretStr | None = None
     main_tracker_dsn: SecretStr | None = None
     main_pages_dsn: SecretStr | None = None
+    main_inbound_dsn: SecretStr | None = None
     members_owner_dsn: SecretStr | None = None
     members_dsn: SecretStr | None = None
     members_stops_dsn: SecretStr | None = None
@@ -121,6 +122,15 @@ class Settings(BaseSettings):
     mailbox_http_port: Port = 8082
     mailbox_bytes: int = Field(1_000_000_000, ge=64_000_000)
     metrics_port: Port = 9400
+
+    inbound_host: str = "127.0.0.1"
+    inbound_port: Port = 8026
+    inbound_certificate: Path | None = None
+    inbound_certificate_key: Path | None = None
+    inbound_message_bytes: int = Field(10_000_000, ge=100_000, le=100_000_000)
+    inbound_kept_bytes: int = Field(100_000_000, ge=1_000_000)
+    operator_address: str = ""
+    forward_replies: bool = False
 
     return_path_domain: str = "bounces.localhost"
     ehlo_name: str = "localhost"
@@ -238,6 +248,11 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """Where trackers keep events while Postgres is away; it must outlive a restart of the process."""
         return self.data_dir / "spool"
+
+    @property
+    def kept_dir(self) -> Path:
+        """Where mail that came in and could not be read waits for a person."""
+        return self.data_dir / "inbound"
 
     @property
     def journal_dir(self) -> Path:

@@ -29,6 +29,8 @@ SLOT_UNSUBSCRIBE = 1
 SLOT_RETURN_PATH = 2
 SLOT_LETTER = 3
 """The one link of a letter, which leads to its reader's page."""
+SLOT_COMPLAINT = 5
+SLOT_REPLY = 6
 SLOT_HONEYPOT = 7
 SLOT_LINK = 16
 """Link n of a message (from 0) has the slot SLOT_LINK + n."""
@@ -36,10 +38,13 @@ SLOT_LINK = 16
 MAX_LINKS = 500
 KEY_BYTES = 32
 
+ADDRESSED = (SLOT_RETURN_PATH, SLOT_COMPLAINT, SLOT_REPLY)
+"""The slots whose tokens stand in a mail address."""
+
 _TAG = 13
-_RETURN_PATH_TAG = 9
+_ADDRESS_TAG = 9
 _TOKEN_CHARS = 48
-_RETURN_PATH_CHARS = 60
+_ADDRESS_CHARS = 60
 _HEAD = 21
 _SIGNATURE = 16
 
@@ -91,17 +96,17 @@ class LinkSigner:
             raise Tampered
         return TokenContent(UUID(bytes=head[1:17]), int.from_bytes(head[17:21], "big"), slot)
 
-    def mint_return_path(self, run_id: UUID, seq: int) -> str:
-        """Return 60 hexadecimal digits for a return path's local part (at most 64), where case may be lost on the way.
+    def mint_for_address(self, run_id: UUID, seq: int, slot: int) -> str:
+        """Return 60 hexadecimal digits for an address's local part (at most 64), where case may be lost on the way.
 
-        Base32 would be shorter, and the standard library's takes eight times as long.
+        Base32 would be shorter, and the standard library's takes eight times as long. `slot` is one of ADDRESSED.
         """
         head = bytes((self._primary,)) + run_id.bytes + seq.to_bytes(4, "big")
-        return (head + self._tag(head, SLOT_RETURN_PATH, _RETURN_PATH_TAG)).hex()
+        return (head + self._tag(head, slot, _ADDRESS_TAG)).hex()
 
-    def open_return_path(self, token: str) -> TokenContent:
-        """Return the delivery that a return path's token names; raise Tampered for any other text."""
-        if len(token) != _RETURN_PATH_CHARS:
+    def open_from_address(self, token: str, slot: int) -> TokenContent:
+        """Return the delivery that an address's token names; raise Tampered for any other text, or another slot's."""
+        if len(token) != _ADDRESS_CHARS:
             raise Tampered
         try:
             raw = bytes.fromhex(token)
@@ -113,9 +118,9 @@ class LinkSigner:
             raise Tampered
         if head[0] not in self._keys:
             raise Tampered
-        if not compare_digest(self._tag(head, SLOT_RETURN_PATH, _RETURN_PATH_TAG), raw[_HEAD:]):
+        if not compare_digest(self._tag(head, slot, _ADDRESS_TAG), raw[_HEAD:]):
             raise Tampered
-        return TokenContent(UUID(bytes=head[1:17]), int.from_bytes(head[17:21], "big"), SLOT_RETURN_PATH)
+        return TokenContent(UUID(bytes=head[1:17]), int.from_bytes(head[17:21], "big"), slot)
 
     def sign(self, purpose: str, message: bytes) -> bytes:
         """Return 17 bytes, the key's version and a MAC of 128 bits, that `is_signed` knows for this purpose alone."""
@@ -142,18 +147,22 @@ class RunTokens:
     def __init__(self, key: bytes, version: int, run_id: UUID, slots: Sequence[int]) -> None:
         self._head = bytes((version,)) + run_id.bytes
         self._key = key
-        tags = max(*slots, SLOT_RETURN_PATH) + 1
+        tags = max(*slots, *ADDRESSED) + 1
         self._length = tags * _TAG
         self._cut = Struct(f"{_TAG}s" * tags).unpack
-        self._chosen = itemgetter(SLOT_RETURN_PATH, *slots)
+        self._chosen = itemgetter(*ADDRESSED, *slots)
         self._pieces = [piece for slot in slots for piece in (b"", slot.to_bytes(2, "big"), b"")]
         self._apart = Struct(f"{_TOKEN_CHARS}s" * len(slots)).unpack
 
-    def mint(self, seq: int) -> tuple[tuple[bytes, ...], str]:
-        """Return a message's token for each slot, and its return path's, as `mint` and `mint_return_path` do."""
+    def mint(self, seq: int) -> tuple[tuple[bytes, ...], tuple[str, str, str]]:
+        """Return a message's token for each slot, and those of ADDRESSED, as `mint` and `mint_for_address` do."""
         head = self._head + seq.to_bytes(4, "big")
-        returns, *tags = self._chosen(self._cut(shake_256(self._key + head).digest(self._length)))
+        returns, complaint, reply, *tags = self._chosen(self._cut(shake_256(self._key + head).digest(self._length)))
         pieces = self._pieces.copy()
         pieces[0::3] = [head] * len(tags)
         pieces[2::3] = tags
-        return self._apart(b64encode(b"".join(pieces), b"-_")), (head + returns[:_RETURN_PATH_TAG]).hex()
+        return self._apart(b64encode(b"".join(pieces), b"-_")), (
+            (head + returns[:_ADDRESS_TAG]).hex(),
+            (head + complaint[:_ADDRESS_TAG]).hex(),
+            (head + reply[:_ADDRESS_TAG]).hex(),
+        )

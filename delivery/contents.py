@@ -47,12 +47,14 @@ class ContentCache:
         link_signer: LinkSigner,
         tracker_url: str,
         return_path_domain: str,
+        forward_replies: bool = False,
     ) -> None:
         self._main = main
         self._signers = signers
         self._link_signer = link_signer
         self._tracker_url = tracker_url
         self._return_path_domain = return_path_domain
+        self._forward_replies = forward_replies
         self._kept: OrderedDict[UUID, asyncio.Future[CompiledContent]] = OrderedDict()
 
     async def of(self, run_id: UUID) -> CompiledContent:
@@ -92,6 +94,7 @@ class ContentCache:
             run_id=run_id,
             tracker_url=self._tracker_url,
             return_path_domain=self._return_path_domain,
+            forward_replies=self._forward_replies,
             signer=self._link_signer,
             dkim=await self._signers.signer_for(account_id, content.sender.domain),
             list_id=f"{account_id.hex}.{content.sender.domain}",

@@ -11,6 +11,7 @@ from delivery.pacing.sites import Sites
 from delivery.routing.resolver import DnsResolver
 from delivery.routing.router import Router
 from delivery.shaping import Limits, Shaping
+from delivery.single import SingleSender
 from delivery.smtp.peer import Peer, Timeouts
 from delivery.source import Source
 
@@ -20,10 +21,7 @@ MAILBOX = "mailbox"
 async def sources_of(settings: Settings, pool: str, *, sites: Sites, caps: Caps, clock: Clock) -> list[Source]:
     """Return the pool's sources; without any in the settings the embedded mailbox is the only way out."""
     timeouts = Timeouts(body=recovery.BODY_SECONDS, final=settings.final_dot_timeout)
-    relays: tuple[RelaySettings, ...] = settings.relays
-    if not settings.relays and not settings.direct:
-        relays = (RelaySettings(name=MAILBOX, host="127.0.0.1", port=settings.mailbox_smtp_port, tls="none"),)
-    ways: tuple[RelaySettings | DirectSettings, ...] = (*relays, *settings.direct)
+    ways: tuple[RelaySettings | DirectSettings, ...] = (*_relays(settings), *settings.direct)
     sources = []
     for one in ways:
         if pool not in one.pools:
@@ -53,6 +51,12 @@ async def sources_of(settings: Settings, pool: str, *, sites: Sites, caps: Caps,
     return sources
 
 
+def single_sender(settings: Settings, router: Router | None, *, timeouts: Timeouts) -> SingleSender:
+    """Return what sends one message at a time by the ways out of the pool `fast`; `router` for direct delivery."""
+    relays = tuple(_peer(one) for one in _relays(settings) if "fast" in one.pools)
+    return SingleSender(relays, router, ehlo_name=settings.ehlo_name, timeouts=timeouts)
+
+
 def router_of(settings: Settings, shaping: Shaping, clock: Clock) -> Router:
     """Return the router for direct delivery."""
     return Router(
@@ -64,6 +68,12 @@ def router_of(settings: Settings, shaping: Shaping, clock: Clock) -> Router:
         port=settings.direct_port,
         allow_loopback=settings.loopback_routes,
     )
+
+
+def _relays(settings: Settings) -> tuple[RelaySettings, ...]:
+    if settings.relays or settings.direct:
+        return settings.relays
+    return (RelaySettings(name=MAILBOX, host="127.0.0.1", port=settings.mailbox_smtp_port, tls="none"),)
 
 
 def _peer(relay: RelaySettings) -> Peer:

@@ -14,6 +14,7 @@ from deploy.commands.api import api
 from deploy.commands.api_keys import api_keys
 from deploy.commands.backup import backup
 from deploy.commands.demo import demo
+from deploy.commands.inbound import inbound
 from deploy.commands.inspect import inspect
 from deploy.commands.keys import keys
 from deploy.commands.mailbox import mailbox
@@ -69,6 +70,7 @@ app.add_typer(keys, name="keys", rich_help_panel=TASKS)
 app.command("api", rich_help_panel=PROCESSES)(api)
 app.command("tracker", rich_help_panel=PROCESSES)(tracker)
 app.command("pages", rich_help_panel=PROCESSES)(pages)
+app.add_typer(inbound, name="inbound", rich_help_panel=PROCESSES)
 app.command("scheduler", rich_help_panel=PROCESSES)(scheduler)
 app.command("worker", rich_help_panel=PROCESSES)(worker)
 app.command("mailbox", rich_help_panel=PROCESSES)(mailbox)

@@ -20,6 +20,7 @@ class Dsns:
     main: str
     main_tracker: str
     main_pages: str
+    main_inbound: str
     members_owner: str
     members: str
     members_stops: str

@@ -54,6 +54,7 @@ def services(settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> li
         ),
         child("tracker", roles.TRACKER, "tracker"),
         child("pages", roles.PAGES, "pages"),
+        child("inbound", roles.INBOUND, "inbound"),
         child("scheduler", roles.SCHEDULER, "scheduler"),
         *(worker("bulk", slot) for slot in range(settings.workers)),
         worker("fast", 0),

@@ -25,7 +25,7 @@ from deploy.supervisor import ChildStatus, Supervisor
 from members.kek import KekProvider
 
 STATUS_FILE = "children.json"
-_PORTS = ("api_port", "tracker_port", "pages_port", "mailbox_smtp_port", "mailbox_http_port")
+_PORTS = ("api_port", "tracker_port", "pages_port", "inbound_port", "mailbox_smtp_port", "mailbox_http_port")
 
 log = logs.get()
 

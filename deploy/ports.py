@@ -2,7 +2,7 @@
 
 | process | offset |
 | --- | --- |
-| api, tracker, scheduler, mailbox, pages | 0, 1, 2, 3, 4 |
+| api, tracker, scheduler, mailbox, pages, inbound | 0, 1, 2, 3, 4, 5 |
 | worker of the pool `bulk`, slot 0 to 255 | 10 + slot |
 | worker of the pool `fast`, slot 0 to 9 | 270 + slot |
 | worker of the pool `jobs`, slot 0 to 9 | 280 + slot |
@@ -14,8 +14,11 @@ from core.errors import ConfigurationError
 
 LOOPBACK = "127.0.0.1"
 _HIGHEST = 65535
-_PROCESSES = {"api": 0, "tracker": 1, "scheduler": 2, "mailbox": 3, "pages": 4}
+_PROCESSES = {"api": 0, "tracker": 1, "scheduler": 2, "mailbox": 3, "pages": 4, "inbound": 5}
 _POOLS = {"bulk": (10, 256), "fast": (270, 10), "jobs": (280, 10)}
+
+ALONE = tuple(_PROCESSES)
+"""Processes that are alone of their kind on a machine."""
 
 POOLS = tuple(_POOLS)
 

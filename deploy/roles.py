@@ -30,6 +30,7 @@ class Role:
 API = Role(("main", "members"), kek=True, webhooks=True)
 TRACKER = Role(("main_tracker",), links=True)
 PAGES = Role(("main_pages", "members_pages"), kek=True, links=True)
+INBOUND = Role(("main_inbound",), links=True, relays=True)
 SCHEDULER = Role(("main", "members_stops"), webhooks=True)
 WORKER = Role(("main", "members"), kek=True, links=True, relays=True)
 JOBS = Role(("main", "members"), kek=True)

@@ -55,6 +55,13 @@ async def vault_pages(dsns: Dsns) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture
+async def main_inbound(dsns: Dsns) -> AsyncIterator[asyncpg.Pool]:
+    """The main database as inbound's role sees it."""
+    async for pool in _pool(dsns.main_inbound):
+        yield pool
+
+
+@pytest.fixture
 async def main_owner(dsns: Dsns) -> AsyncIterator[asyncpg.Pool]:
     """The main database as its owner: for looking and for moving its clock."""
     async for pool in _pool(dsns.main_owner):

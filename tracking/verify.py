@@ -22,9 +22,10 @@ waiting_are_covered             who waits is in a chunk that is not done. (Who i
 covered_once                    no recipient is in two chunks that are not done
 finished_is_done                a finished run has no chunk that is not done
 nothing_sent_after_a_stop       no intent is dated more than 5 s after its member's stop
-unsubscribes_stop               every unsubscribe has stopped its member
+unsubscribes_stop               every unsubscribe, and every complaint, has stopped its member
 firsts_equal_distinct_events    first_event holds each (recipient, kind, link) of the events, and of those that are
                                 settled each (recipient, label and kind, link), and nothing else
+bounces_equal_distinct_events   bounce holds each (recipient, class) of the bounces, and nothing else
 counters_equal_recounts         folded and unfolded counters equal the rows that they count: by reason, by link, and of
                                 settled events by label
 
@@ -58,6 +59,7 @@ LAWS = (
     "nothing_sent_after_a_stop",
     "unsubscribes_stop",
     "firsts_equal_distinct_events",
+    "bounces_equal_distinct_events",
     "counters_equal_recounts",
 )
 

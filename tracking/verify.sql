@@ -149,7 +149,7 @@ SELECT s.seq::text AS example, count(*) OVER () AS count
 FROM run
 JOIN event e USING (run_id)
 JOIN standing s USING (run_id, seq)
-WHERE run_id = $1 AND e.kind = 'unsubscribe'
+WHERE run_id = $1 AND e.kind IN ('unsubscribe', 'complaint')
   AND NOT EXISTS (SELECT FROM stop WHERE stop.account_id = run.account_id AND stop.member_id = s.member_id
                                      AND stop.scope = 'all')
 LIMIT 5;
@@ -175,6 +175,13 @@ FULL JOIN (SELECT seq, kind, link FROM first_event WHERE run_id = $1) f USING (s
 WHERE d.seq IS NULL OR f.seq IS NULL
 LIMIT 5;
 
+-- name: bounces_equal_distinct_events
+SELECT coalesce(e.seq, b.seq)::text AS example, count(*) OVER () AS count
+FROM (SELECT DISTINCT seq, detail FROM event WHERE run_id = $1 AND kind = 'bounce') e
+FULL JOIN (SELECT seq, class AS detail FROM bounce WHERE run_id = $1) b USING (seq, detail)
+WHERE e.seq IS NULL OR b.seq IS NULL
+LIMIT 5;
+
 -- name: counters_equal_recounts
 WITH counted AS (
          SELECT kind, detail, link, sum(total)::bigint AS total, sum(people)::bigint AS people
@@ -189,7 +196,10 @@ WITH counted AS (
          UNION ALL
          SELECT 'suppressed', reason, -1, count(*), 0 FROM omission WHERE run_id = $1 GROUP BY reason
          UNION ALL
-         SELECT kind, '', link, count(*), count(DISTINCT seq) FROM gathered GROUP BY kind, link)
+         SELECT kind, '', link, count(*), count(DISTINCT seq) FROM gathered WHERE kind <> 'bounce' GROUP BY kind, link
+         UNION ALL
+         SELECT kind, detail, -1, count(*), count(DISTINCT seq) FROM event
+         WHERE run_id = $1 AND kind = 'bounce' GROUP BY kind, detail)
 SELECT format('%s %s %s: counted %s (%s people), found %s (%s)', kind, detail, link, coalesce(c.total, 0),
               coalesce(c.people, 0), coalesce(f.total, 0), coalesce(f.people, 0)) AS example,
        count(*) OVER () AS count

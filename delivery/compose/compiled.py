@@ -16,6 +16,7 @@ import orjson
 
 from core.errors import ConfigurationError
 from core.tokens import SLOT_LETTER, SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
+from delivery import return_addresses
 from delivery.compose import headers
 from delivery.compose.addresses import written
 from delivery.compose.assemble import FIRST_LINK, OPEN, UNSUBSCRIBE, Assembled, assemble
@@ -56,6 +57,7 @@ class CompiledContent:
         run_id: UUID,
         tracker_url: str,
         return_path_domain: str,
+        forward_replies: bool,
         signer: LinkSigner,
         dkim: DkimSigner | None,
         fixed: list[tuple[bytes, bytes]],
@@ -71,6 +73,7 @@ class CompiledContent:
         self._domain = _sender_address(f"postmaster@{content.sender.domain}").partition("@")[2]
         self._tracker_url = tracker_url
         self._return_path_domain = return_path_domain
+        self._forward_replies = forward_replies
         self._signature = dkim.prepare(fixed) if dkim else None
         self._fixed_block = b"".join(name + b": " + value + b"\r\n" for name, value in fixed)
         slots = [0] * (FIRST_LINK + len(self.links))
@@ -90,7 +93,7 @@ class CompiledContent:
         Raises RenderFailed when this member's values or address don't allow it; no other message is touched.
         """
         address = written(recipient.address)
-        tokens, returns = self._tokens.mint(recipient.seq)
+        tokens, (returns, complaint, reply) = self._tokens.mint(recipient.seq)
         own = tokens[UNSUBSCRIBE].decode()
         unsubscribe_url = f"{self._tracker_url}/u/{own}"
         name = one_line(str(recipient.values.get("name") or "")[:MAX_NAME])
@@ -106,23 +109,31 @@ class CompiledContent:
             (b"Subject", subject),
             (b"Date", _date(date)),
             (b"Message-ID", self._message_id(recipient.seq)),
-            *self._ways_to_leave(unsubscribe_url, returns),
+            *self._ways_to_leave(unsubscribe_url, returns, complaint),
             *fields,
         ]
+        if self._forward_replies:
+            varying.append((b"Reply-To", self._address("reply", reply).encode("ascii")))
         head = self._fixed_block + b"".join([name + b": " + value + b"\r\n" for name, value in varying])
         signature = self._signature.sign(varying, body) if self._signature else b""
         return Envelope(
-            return_path=f"b+{returns}@{self._return_path_domain}",
+            return_path=self._address("bounce", returns),
             recipient=address,
             message=b"".join((signature, head, b"\r\n", body)),
             smtputf8=not address.isascii(),
         )
 
-    def _ways_to_leave(self, unsubscribe_url: str, returns: str) -> list[tuple[bytes, bytes]]:
+    def _ways_to_leave(self, unsubscribe_url: str, returns: str, complaint: str) -> list[tuple[bytes, bytes]]:
         if self.letter is not None:
             return []
-        mailto = f"<mailto:u+{returns}@{self._return_path_domain}>"
-        return [(b"List-Unsubscribe", f"<{unsubscribe_url}>,\r\n {mailto}".encode("ascii"))]
+        mailto = f"<mailto:{self._address('unsubscribe', returns)}>"
+        return [
+            (b"List-Unsubscribe", f"<{unsubscribe_url}>,\r\n {mailto}".encode("ascii")),
+            (b"CFBL-Address", f"{self._address('complaint', complaint)};\r\n report=arf".encode("ascii")),
+        ]
+
+    def _address(self, purpose: return_addresses.Purpose, token: str) -> str:
+        return f"{return_addresses.local_part(purpose, token)}@{self._return_path_domain}"
 
     def _body_of(
         self, recipient: Recipient, tokens: Sequence[bytes], unsubscribe_url: str
@@ -157,6 +168,7 @@ def compile_content(
     dkim: DkimSigner | None,
     list_id: str,
     feedback_id: str,
+    forward_replies: bool = False,
     files: Mapping[UUID, bytes] = MappingProxyType({}),
     direct: bool = True,
 ) -> CompiledContent:
@@ -164,7 +176,8 @@ def compile_content(
 
     `tracker_url` has no slash at its end; `list_id` is a domain-like name (`news.example.jp`, RFC 2919);
     `feedback_id` is Google's `a:b:c:SenderId`, nothing personal in it. `files` are the bytes
-    of the content's attachments. `direct=False` is for tests.
+    of the content's attachments. `forward_replies`: Reply-To is an address of ours, from where replies go on to the
+    sender's. `direct=False` is for tests.
     Raises InvalidTemplate, and ConfigurationError for a setting that no header field can hold.
     """
     for setting in (tracker_url, return_path_domain, list_id, feedback_id):
@@ -176,14 +189,17 @@ def compile_content(
         run_id=run_id,
         tracker_url=tracker_url,
         return_path_domain=return_path_domain,
+        forward_replies=forward_replies,
         signer=signer,
         dkim=dkim,
-        fixed=_fixed_fields(content, list_id=list_id, feedback_id=feedback_id),
+        fixed=_fixed_fields(content, list_id=list_id, feedback_id=feedback_id, forward_replies=forward_replies),
         files=files,
     )
 
 
-def _fixed_fields(content: Content, *, list_id: str, feedback_id: str) -> list[tuple[bytes, bytes]]:
+def _fixed_fields(
+    content: Content, *, list_id: str, feedback_id: str, forward_replies: bool
+) -> list[tuple[bytes, bytes]]:
     sender = content.sender
     address, reply_to = _sender_address(sender.address), sender.reply_to and _sender_address(sender.reply_to)
     fields = [
@@ -200,7 +216,7 @@ def _fixed_fields(content: Content, *, list_id: str, feedback_id: str) -> list[t
     else:
         # An answer to what somebody did, by a program (RFC 3834 section 5): no out-of-office reply comes back to it.
         fields += [(b"Feedback-ID", feedback_id.encode()), (b"Auto-Submitted", b"auto-generated")]
-    if reply_to:
+    if reply_to and not forward_replies:
         fields.append((b"Reply-To", reply_to.encode()))
     return fields
 

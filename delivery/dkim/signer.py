@@ -27,6 +27,8 @@ OVERSIGNED = (b"from", b"subject", b"to", b"date", b"list-unsubscribe", b"list-u
 SIGNED = (
     *(b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type"),
     *(b"content-transfer-encoding", b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id"),
+    # RFC 9477 section 3.1: a complaint address that no signature covers is to be ignored.
+    b"cfbl-address",
 )
 
 _LINE = 76

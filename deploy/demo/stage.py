@@ -16,7 +16,7 @@ from core.settings import Settings, inherited_environment, load
 from deploy.dsns import Dsns
 from deploy.installation import Installation, log_directory
 from deploy.lock import only_one
-from deploy.ports import LOOPBACK, POOLS, metrics_port, worker_metrics_port
+from deploy.ports import ALONE, LOOPBACK, POOLS, metrics_port, worker_metrics_port
 
 RETRY_FIRST, RETRY_CAP = 2.0, 4.0
 """Seconds: what waits minutes in earnest is seen to come back here."""
@@ -105,6 +105,10 @@ def _settings(directory: Path, clock: Clock, members: int, dsns: Dsns | None) ->
         tracker_url="",
         mailbox_smtp_port=0,
         mailbox_http_port=0,
+        pages_host=LOOPBACK,
+        pages_port=0,
+        inbound_host=LOOPBACK,
+        inbound_port=0,
         mailbox_bytes=max(_LEAST_MAILBOX, members * _MAIL_BYTES),
         metrics_port=_metrics_base(Random(clock.monotonic())),  # noqa: S311 - a port, not a secret
         retry_first=RETRY_FIRST,
@@ -116,7 +120,7 @@ def _metrics_base(random: Random) -> int:
     """Return a base from which every process finds its port free."""
     for _ in range(100):
         base = random.randrange(20_000, 60_000)
-        ports = [metrics_port(base, process) for process in ("api", "tracker", "scheduler", "mailbox")]
+        ports = [metrics_port(base, process) for process in ALONE]
         ports += [worker_metrics_port(base, pool, slot) for pool in POOLS for slot in range(4)]
         if all(map(_is_free, ports)):
             return base

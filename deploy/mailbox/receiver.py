@@ -16,9 +16,9 @@ from core.clock import Clock
 from core.errors import TodokuError
 from deploy.mailbox import meters
 from deploy.mailbox.config import MailboxConfig
-from deploy.mailbox.dot_stuffing import read_message
 from deploy.mailbox.faults import FaultKind, MailFault, parse_fault
 from deploy.mailbox.store import MailStore
+from tracking.inbound.dot_stuffing import read_message
 
 # aiosmtpd logs addresses from INFO on, and at WARNING any unknown command's word, which could be one.
 logging.getLogger("mail.log").setLevel(logging.ERROR)

@@ -35,7 +35,7 @@ MAIN = Database(
     "main",
     "todoku",
     "todoku_main_owner",
-    {"todoku_app": True, "todoku_tracker": False, "todoku_pages": False},
+    {"todoku_app": True, "todoku_tracker": False, "todoku_pages": False, "todoku_inbound": False},
     groups=("todoku_analyst",),
 )
 MEMBERS = Database(
@@ -112,6 +112,7 @@ def dsns_of(server: EmbeddedPostgres, passwords: dict[str, str], *, main: str, m
         main=dsn("todoku_app", main),
         main_tracker=dsn("todoku_tracker", main),
         main_pages=dsn("todoku_pages", main),
+        main_inbound=dsn("todoku_inbound", main),
         members_owner=dsn(MEMBERS.owner, members),
         members=dsn("todoku_vault", members),
         members_stops=dsn("todoku_stops", members),

@@ -20,6 +20,7 @@ async def serve(this: Process, pool: str, slot: int) -> None:
             link_signer=signer,
             tracker_url=settings.public_tracker_url,
             return_path_domain=settings.return_path_domain,
+            forward_replies=settings.forward_replies,
         )
         this.announce_ready()
         await worker.run(

@@ -65,6 +65,7 @@ def compiled(
     signed: bool = False,
     direct: bool = True,
     tracker: str = TRACKER,
+    forward_replies: bool = False,
     files: Mapping[UUID, bytes] | None = None,
     **changes: Any,
 ) -> CompiledContent:
@@ -78,6 +79,7 @@ def compiled(
         dkim=dkim_signer() if signed else None,
         list_id="news.example.jp",
         feedback_id="run1:default:campaign:todoku",
+        forward_replies=forward_replies,
         files=files or {},
         direct=direct,
     )

@@ -87,6 +87,15 @@ async def fresh_databases(server: Server, *, empty: bool = False) -> AsyncIterat
                 await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+@contextmanager
+def lasting_databases(server: Server) -> Iterator[Dsns]:
+    """The same for fixtures that outlive a test, and so its event loop."""
+    with asyncio.Runner() as runner:
+        databases = fresh_databases(server)
+        yield runner.run(databases.__aenter__())
+        runner.run(databases.__aexit__(None, None, None))
+
+
 @asynccontextmanager
 async def _administrator(server: Server) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(server.postgres.superuser_dsn, timeout=10)

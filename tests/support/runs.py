@@ -1,6 +1,6 @@
 """A run as the rest of the service leaves it: scheduled, snapshot, cut into one chunk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,7 +19,7 @@ WITH a AS (INSERT INTO account (account_id, name) VALUES ($1::uuid, $1::uuid::te
      t AS (INSERT INTO template (template_id, account_id, name) VALUES ($2, $1, 'T') ON CONFLICT DO NOTHING),
      c AS (INSERT INTO campaign (campaign_id, account_id, name, sender_id, template_id, audience)
            VALUES ($2, $1, 'C', $2, $2, '{"all": true}') ON CONFLICT DO NOTHING),
-     f AS (INSERT INTO content (content_id, account_id, body, links) VALUES ($3, $1, '{}', $5))
+     f AS (INSERT INTO content (content_id, account_id, body, links) VALUES ($3, $1, $9, $5))
 INSERT INTO run (run_id, account_id, campaign_id, kind, state, starts_at, content_id, audience, weight, audience_state,
                  snapshot, started_at, first_sent_at, finished_at)
 VALUES ($4, $1, $2, $7, $6, '2026-04-01 09:00Z', $3, '{"all": true}', 10, 'whole', $8, '2026-04-01 09:00:00.100Z',
@@ -59,13 +59,14 @@ async def make_run(
     account_id: UUID | None = None,
     campaign_id: UUID | None = None,
     chunk_state: str = "ready",
+    body: Mapping[str, object] | None = None,
 ) -> Run:
     """Make a run with recipients 1 to `recipients`, all in one chunk; account and campaign are made if need be."""
     account_id, campaign_id, run_id = account_id or new_id(), campaign_id or new_id(), new_id()
     members = new_id.many(recipients)
     async with main.acquire() as connection, connection.transaction():
         await connection.execute(
-            _CREATE, account_id, campaign_id, new_id(), run_id, list(links), state, kind, recipients
+            _CREATE, account_id, campaign_id, new_id(), run_id, list(links), state, kind, recipients, body or {}
         )
         await connection.execute(
             "INSERT INTO recipient SELECT $1, n, m, 0 FROM unnest($2::uuid[]) WITH ORDINALITY AS u (m, n)",

@@ -218,7 +218,7 @@ def one_click_url(mail: EmailMessage) -> str:
 async def running_service(**settings: object) -> AsyncIterator[Service]:
     """`todoku up` in this process, its parts as real child processes, on ports and directories of its own."""
     with directory_for_postgres() as directory:
-        names = ("api_port", "tracker_port", "pages_port", "mailbox_smtp_port", "mailbox_http_port")
+        names = ("api_port", "tracker_port", "pages_port", "inbound_port", "mailbox_smtp_port", "mailbox_http_port")
         ports = {name: free_port() for name in names}
         chosen = load(
             **{"data_dir": directory, "metrics_port": 0, "workers": 2, "log_level": "info", **ports, **settings}

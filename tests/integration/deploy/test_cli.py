@@ -22,6 +22,7 @@ def named(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
         "main_dsn": dsns.main,
         "main_tracker_dsn": dsns.main_tracker,
         "main_pages_dsn": dsns.main_pages,
+        "main_inbound_dsn": dsns.main_inbound,
         "members_dsn": dsns.members,
         "members_stops_dsn": dsns.members_stops,
         "members_pages_dsn": dsns.members_pages,
@@ -34,8 +35,8 @@ def named(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
 def test_help_names_every_command() -> None:
     done = todoku("--help")
     assert done.returncode == 0
-    commands = ("up", "migrate", "accounts", "api-keys", "api", "tracker", "pages", "scheduler", "worker", "mailbox")
-    for command in commands:
+    processes = ("api", "tracker", "pages", "inbound", "scheduler", "worker", "mailbox")
+    for command in ("up", "migrate", "accounts", "api-keys", *processes):
         assert f"│ {command} " in done.stdout
 
 

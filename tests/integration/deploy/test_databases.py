@@ -25,6 +25,7 @@ async def test_a_role_of_one_database_cannot_connect_to_the_other(dsns: Dsns) ->
         dsns.members_stops.replace(members_name, main_name),
         dsns.main.replace(main_name, members_name),
         dsns.main_tracker.replace(main_name, members_name),
+        dsns.main_inbound.replace(main_name, members_name),
         dsns.main_owner.replace(main_name, members_name),
         dsns.main.replace(main_name, "postgres?sslmode=disable"),
     ):

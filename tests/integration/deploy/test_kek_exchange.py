@@ -37,6 +37,7 @@ def settings(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
         "main_dsn": dsns.main,
         "main_tracker_dsn": dsns.main_tracker,
         "main_pages_dsn": dsns.main_pages,
+        "main_inbound_dsn": dsns.main_inbound,
         "members_dsn": dsns.members,
         "members_stops_dsn": dsns.members_stops,
         "members_pages_dsn": dsns.members_pages,

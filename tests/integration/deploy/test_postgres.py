@@ -204,7 +204,7 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_dsns_that_others_may_read_are_refused(tmp_path: Path) -> None:
     assert dsns_file.find(tmp_path) is None
-    dsns_file.save(Dsns("a", "b", "c", "d", "e", "f", "g", "h"), tmp_path)
+    dsns_file.save(Dsns("a", "b", "c", "d", "e", "f", "g", "h", "i"), tmp_path)
     (tmp_path / dsns_file.FILE).chmod(0o640)
     with pytest.raises(ConfigurationError, match="chmod 600"):
         dsns_file.find(tmp_path)

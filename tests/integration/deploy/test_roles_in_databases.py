@@ -27,7 +27,12 @@ VERBS: Mapping[str, str] = {
 DATABASES = {
     "Tables of the main database": (
         "main_owner",
-        {"todoku_app": "main", "todoku_tracker": "main_tracker", "todoku_pages": "main_pages"},
+        {
+            "todoku_app": "main",
+            "todoku_tracker": "main_tracker",
+            "todoku_pages": "main_pages",
+            "todoku_inbound": "main_inbound",
+        },
     ),
     "Tables of the member database": (
         "members_owner",
@@ -39,6 +44,7 @@ PROCESSES = {
     "api": roles.API,
     "tracker": roles.TRACKER,
     "pages": roles.PAGES,
+    "inbound": roles.INBOUND,
     "scheduler": roles.SCHEDULER,
     "worker --pool bulk": roles.WORKER,
     "worker --pool jobs": roles.JOBS,

@@ -137,6 +137,10 @@ BREACHES = [
     ),
     ("DELETE FROM first_event WHERE kind = 'click' AND link = 1", {"firsts_equal_distinct_events"}),
     ("INSERT INTO first_event SELECT run_id, 1, 'click', -1 FROM run", {"firsts_equal_distinct_events"}),
+    (
+        "INSERT INTO bounce SELECT run_id, 8, 'hard', 'no_such_user', '', '', app.now() FROM run",
+        {"bounces_equal_distinct_events"},
+    ),
     ("UPDATE tally_delta SET total = total + 1 WHERE kind = 'open'", {"counters_equal_recounts"}),
     ("UPDATE tally_delta SET people = 0 WHERE kind = 'unsubscribe'", {"counters_equal_recounts"}),
     ("UPDATE event SET label = 'machine' WHERE seq = 1", {"firsts_equal_distinct_events", "counters_equal_recounts"}),

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConfigurationError, Tampered
-from core.tokens import MAX_LINKS, SLOT_LINK, LinkSigner, TokenContent
+from core.tokens import (
+    ADDRESSED,
+    MAX_LINKS,
+    SLOT_COMPLAINT,
+    SLOT_LINK,
+    SLOT_REPLY,
+    SLOT_RETURN_PATH,
+    LinkSigner,
+    TokenContent,
+)
 
 RUN = UUID("01900000-0000-7000-8000-000000000001")
 KEYS = {1: b"a" * 32, 2: b"b" * 32}
@@ -27,15 +36,16 @@ def test_a_token_is_the_same_whatever_else_is_minted_with_it() -> None:
 def test_a_run_mints_message_after_message_what_is_minted_one_by_one() -> None:
     tokens = SIGNER.for_run(RUN, SLOTS)
     for seq in (7, 0, 2**32 - 1, 7):
-        minted, return_path = tokens.mint(seq)
+        minted, addressed = tokens.mint(seq)
         assert [token.decode() for token in minted] == [SIGNER.mint(RUN, seq, [slot])[0] for slot in SLOTS]
-        assert return_path == SIGNER.mint_return_path(RUN, seq)
+        assert list(addressed) == [SIGNER.mint_for_address(RUN, seq, slot) for slot in ADDRESSED]
 
 
 def test_tokens_that_are_out_are_opened_for_ever() -> None:
     (token,) = SIGNER.mint(RUN, 7, [SLOT_LINK + 1])
     assert token == "AQGQAAAAAHAAgAAAAAAAAAEAAAAHABGUhqO1FL4fHkOItXQq"
-    assert SIGNER.mint_return_path(RUN, 7) == "010190000000007000800000000000000100000007c860c5d61102ac2ca9"
+    local = SIGNER.mint_for_address(RUN, 7, SLOT_RETURN_PATH)
+    assert local == "010190000000007000800000000000000100000007c860c5d61102ac2ca9"
 
 
 def test_every_flipped_bit_fails() -> None:
@@ -52,7 +62,7 @@ def test_foreign_text_fails(text: str) -> None:
     with pytest.raises(Tampered):
         SIGNER.open(text)
     with pytest.raises(Tampered):
-        SIGNER.open_return_path(text)
+        SIGNER.open_from_address(text, SLOT_RETURN_PATH)
 
 
 def test_characters_that_a_lax_decoder_would_skip_fail() -> None:
@@ -71,11 +81,20 @@ def test_a_new_primary_key_leaves_old_tokens_valid() -> None:
 
 
 def test_a_return_path_survives_the_loss_of_case() -> None:
-    local = SIGNER.mint_return_path(RUN, 7)
+    local = SIGNER.mint_for_address(RUN, 7, SLOT_RETURN_PATH)
     assert len(local) <= 60
-    assert SIGNER.open_return_path(local.upper()).seq == 7
+    assert SIGNER.open_from_address(local.upper(), SLOT_RETURN_PATH).seq == 7
     with pytest.raises(Tampered):
-        SIGNER.open_return_path("b" + local[1:] if local[0] != "b" else "c" + local[1:])
+        SIGNER.open_from_address("b" + local[1:] if local[0] != "b" else "c" + local[1:], SLOT_RETURN_PATH)
+
+
+@pytest.mark.parametrize("slot", ADDRESSED)
+def test_the_token_of_one_address_is_no_good_for_another(slot: int) -> None:
+    local = SIGNER.mint_for_address(RUN, 7, slot)
+    assert SIGNER.open_from_address(local, slot) == TokenContent(RUN, 7, slot)
+    for other in {SLOT_RETURN_PATH, SLOT_COMPLAINT, SLOT_REPLY} - {slot}:
+        with pytest.raises(Tampered):
+            SIGNER.open_from_address(local, other)
 
 
 def test_the_largest_link_number_is_bounded() -> None:

@@ -10,7 +10,7 @@ from delivery.compose.content import Content
 from delivery.compose.mime import Body
 from delivery.compose.plaintext import plain_text
 from delivery.compose.render import ENVIRONMENTS
-from tests.support.mails import SIGNER, compiled, compose, content, part, read
+from tests.support.mails import RUN, SIGNER, compiled, compose, content, part, read
 
 PAGE = "<html><body>{}</body></html>"
 
@@ -26,7 +26,7 @@ def test_text_and_html_read_as_they_were_written() -> None:
         values={"name": "<b>太郎 & 花子"},
         track_opens=False,
     )
-    url = f"https://t.example.jp/u/{SIGNER.mint(SIGNER.open_return_path(envelope.return_path[2:62]).run_id, 7, [1])[0]}"
+    url = f"https://t.example.jp/u/{SIGNER.mint(RUN, 7, [1])[0]}"
     assert part(envelope, "html") == PAGE.format(f"<p>髙 ① ㈱ 😀 &lt;b&gt;太郎 &amp; 花子</p>{url}")
     assert part(envelope, "plain") == f"髙 ① ㈱ 😀 <b>太郎 & 花子\n{url}"
     assert read(envelope).get_content_type() == "multipart/alternative"

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
+from core.tokens import SLOT_COMPLAINT, SLOT_REPLY, SLOT_RETURN_PATH
 from delivery.compose.compiled import Recipient
 from delivery.compose.errors import RenderFailed
 from delivery.compose.headers import encoded_words, unstructured
@@ -148,7 +149,7 @@ def test_a_long_token_in_list_unsubscribe_stays_raw() -> None:
     tracker = "https://t.example.jp/" + "x" * 180
     envelope = compose(tracker=tracker)
     token = SIGNER.mint(RUN, 7, [1])[0]
-    mailbox = SIGNER.mint_return_path(RUN, 7)
+    mailbox = SIGNER.mint_for_address(RUN, 7, SLOT_RETURN_PATH)
     expected = f"<{tracker}/u/{token}>,\r\n <mailto:u+{mailbox}@bounce.example.jp>"
     assert _field(envelope.message, "List-Unsubscribe") == expected.encode()
     assert _field(envelope.message, "List-Unsubscribe-Post") == b"List-Unsubscribe=One-Click"
@@ -171,8 +172,19 @@ def test_the_return_path_names_the_delivery() -> None:
     local, _, domain = envelope.return_path.partition("@")
     assert domain == "bounce.example.jp"
     assert len(local) <= 64
-    opened = SIGNER.open_return_path(local.removeprefix("b+"))
+    opened = SIGNER.open_from_address(local.removeprefix("b+"), SLOT_RETURN_PATH)
     assert (opened.run_id, opened.seq) == (RUN, 7)
+
+
+def test_complaints_have_an_address_that_names_the_delivery() -> None:
+    local = SIGNER.mint_for_address(RUN, 7, SLOT_COMPLAINT)
+    assert read(compose())["CFBL-Address"] == f"c+{local}@bounce.example.jp; report=arf"
+
+
+def test_replies_go_to_the_sender_or_where_it_is_asked_for_through_us() -> None:
+    local = SIGNER.mint_for_address(RUN, 7, SLOT_REPLY)
+    assert _field(compose().message, "Reply-To") == b"help@example.jp"
+    assert _field(compose(forward_replies=True).message, "Reply-To") == f"r+{local}@bounce.example.jp".encode()
 
 
 def test_a_message_id_is_the_same_on_every_attempt_and_another_for_every_recipient() -> None:

@@ -10,7 +10,7 @@ from deploy.dsns import Dsns
 from deploy.fleet import MAILBOX_SECONDS, POSTGRES_SECONDS, SERVICE_SECONDS
 from deploy.supervisor.policy import stages
 
-DSNS = Dsns("owner-m", "app", "tracker", "pages-m", "owner-v", "vault", "stops", "pages-v")
+DSNS = Dsns("owner-m", "app", "tracker", "pages-m", "inbound", "owner-v", "vault", "stops", "pages-v")
 
 
 def settings(**changed: object) -> Settings:
@@ -27,6 +27,7 @@ def secrets_of(role: roles.Role, **changed: object) -> set[str]:
     [
         (roles.API, {"main_dsn", "members_dsn", "kek_file", "webhook_key_file"}),
         (roles.TRACKER, {"main_tracker_dsn", "link_key_file"}),
+        (roles.INBOUND, {"main_inbound_dsn", "link_key_file", "relays"}),
         (roles.PAGES, {"main_pages_dsn", "members_pages_dsn", "kek_file", "link_key_file"}),
         (roles.SCHEDULER, {"main_dsn", "members_stops_dsn", "webhook_key_file"}),
         (roles.WORKER, {"main_dsn", "members_dsn", "kek_file", "link_key_file", "relays"}),
@@ -59,6 +60,7 @@ def test_one_machine_runs_one_of_each_and_a_sender_for_each_core() -> None:
         "mailbox",
         "tracker",
         "pages",
+        "inbound",
         "scheduler",
         "worker-bulk-0",
         "worker-bulk-1",
@@ -87,7 +89,7 @@ def test_everything_stops_within_ten_seconds() -> None:
 
 
 def test_no_two_processes_share_a_metrics_port() -> None:
-    alone = [ports.metrics_port(9400, name) for name in ("api", "tracker", "scheduler", "mailbox", "pages")]
+    alone = [ports.metrics_port(9400, name) for name in ("api", "tracker", "scheduler", "mailbox", "pages", "inbound")]
     bulk = [ports.worker_metrics_port(9400, "bulk", slot) for slot in range(256)]
     rest = [ports.worker_metrics_port(9400, pool, slot) for pool in ("fast", "jobs") for slot in range(10)]
     every = alone + bulk + rest

@@ -9,7 +9,7 @@ from deploy import databases
 from deploy import dsns as dsns_file
 from deploy.dsns import Dsns
 
-NAMES = ("main", "main_tracker", "main_pages", "members", "members_stops", "members_pages")
+NAMES = ("main", "main_tracker", "main_pages", "main_inbound", "members", "members_stops", "members_pages")
 ALL = {f"{name}_dsn": SecretStr(name) for name in NAMES}
 
 
@@ -18,7 +18,7 @@ def test_without_any_dsn_the_embedded_server_is_used(tmp_path: Path) -> None:
     assert databases.are_embedded(settings)
     with pytest.raises(ConfigurationError, match="todoku up"):
         databases.dsn(settings, "main")
-    dsns_file.save(Dsns("a", "b", "c", "d", "e", "f", "g", "h"), databases.postgres_directory(settings))
+    dsns_file.save(Dsns("a", "b", "c", "d", "e", "f", "g", "h", "i"), databases.postgres_directory(settings))
     assert databases.dsn(settings, "main") == "b"
 
 
@@ -33,6 +33,6 @@ def test_a_forgotten_dsn_is_named(tmp_path: Path) -> None:
 
 def test_running_needs_no_owner_and_migrating_does(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, **ALL)  # type: ignore[arg-type]
-    assert databases.given(settings) == Dsns("", *NAMES[:3], "", *NAMES[3:])
+    assert databases.given(settings) == Dsns("", *NAMES[:4], "", *NAMES[4:])
     with pytest.raises(ConfigurationError, match="TODOKU_MAIN_OWNER_DSN"):
         databases.owners(settings)

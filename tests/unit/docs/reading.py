@@ -112,6 +112,6 @@ def commands() -> dict[str, Any]:
         words, node = waiting.pop()
         below = getattr(node, "commands", {})
         waiting += [(f"{words} {name}".strip(), child) for name, child in below.items()]
-        if not below:
+        if not below or getattr(node, "invoke_without_command", False):
             found[words] = node
     return found

@@ -20,6 +20,7 @@ ROLES = {
     "api": roles.API,
     "tracker": roles.TRACKER,
     "pages": roles.PAGES,
+    "inbound": roles.INBOUND,
     "scheduler": roles.SCHEDULER,
     "worker-bulk": roles.WORKER,
     "worker-fast": roles.WORKER,
@@ -73,7 +74,7 @@ def test_a_container_has_exactly_the_secrets_of_its_role(name: str) -> None:
 
 def test_every_process_has_a_container() -> None:
     processes = {tuple(service["command"][1:]) for service in OURS.values()}
-    expected = {("api",), ("tracker",), ("pages",), ("scheduler",), ("migrate",)}
+    expected = {("api",), ("tracker",), ("pages",), ("inbound",), ("scheduler",), ("migrate",)}
     assert processes == expected | {("worker", "--pool", pool) for pool in ports.POOLS}
 
 
@@ -83,14 +84,14 @@ def test_only_those_who_need_the_member_database_share_a_network_with_it() -> No
 
     opens_members = {name for name, role in ROLES.items() if any(dsn.startswith("members") for dsn in role.dsns)}
     assert on("vault") == opens_members | {"members-db"}
-    assert on("outside") == {"worker-bulk", "worker-fast", "scheduler"}
-    assert on("front") == {"api", "tracker", "pages"}
+    assert on("outside") == {"worker-bulk", "worker-fast", "scheduler", "inbound"}
+    assert on("front") == {"api", "tracker", "pages", "inbound"}
     assert all(COMPOSE["networks"][name]["internal"] for name in ("main", "vault"))
 
 
-def test_only_the_api_the_tracker_and_the_pages_are_open_and_to_the_host_alone() -> None:
+def test_only_what_is_to_be_reached_is_open_and_to_the_host_alone() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    defaults = {name: Settings.model_fields[f"{name}_port"] for name in ("api", "tracker", "pages")}
+    defaults = {name: Settings.model_fields[f"{name}_port"] for name in ("api", "tracker", "pages", "inbound")}
     assert published == {name: [f"127.0.0.1:{f.default}:{f.default}"] for name, f in defaults.items()}
 
 
@@ -100,6 +101,7 @@ def test_health_is_asked_at_ports_that_answer() -> None:
         "api": Settings.model_fields["api_port"].default,
         "tracker": Settings.model_fields["tracker_port"].default,
         "pages": Settings.model_fields["pages_port"].default,
+        "inbound": ports.metrics_port(base, "inbound"),
         "scheduler": ports.metrics_port(base, "scheduler"),
         **{f"worker-{pool}": ports.worker_metrics_port(base, pool, 0) for pool in ports.POOLS},
     }
@@ -161,7 +163,8 @@ def test_the_scrape_example_names_what_one_machine_runs() -> None:
     scrape = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
     targets = {group["labels"]["process"]: group["targets"] for group in scrape["scrape_configs"][0]["static_configs"]}
     base = Settings.model_fields["metrics_port"].default
-    expected = {name: ports.metrics_port(base, name) for name in ("api", "tracker", "scheduler", "mailbox", "pages")}
+    alone = ("api", "tracker", "scheduler", "mailbox", "pages", "inbound")
+    expected = {name: ports.metrics_port(base, name) for name in alone}
     for pool, slots in (("bulk", 2), ("fast", 1), ("jobs", 1)):
         expected |= {f"worker-{pool}-{slot}": ports.worker_metrics_port(base, pool, slot) for slot in range(slots)}
     assert targets == {name: [f"127.0.0.1:{port}"] for name, port in expected.items()}

@@ -37,7 +37,7 @@ def test_metrics_that_other_pages_name_exist() -> None:
 def test_the_metrics_ports_are_those_of_the_reference() -> None:
     table = rows(section(page("reference/files-and-ports.md"), "Ports"))
     offsets = {row[0]: row[1] for row in table if len(row) == 3}
-    for process in ("api", "tracker", "scheduler", "mailbox", "pages"):
+    for process in ("api", "tracker", "scheduler", "mailbox", "pages", "inbound"):
         assert offsets[process] == str(ports.metrics_port(9400, process) - 9400)
     for pool, last in (("bulk", 255), ("fast", 9), ("jobs", 9)):
         first = ports.worker_metrics_port(9400, pool, 0) - 9400

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.mailbox.dot_stuffing import read_message
+from tracking.inbound.dot_stuffing import read_message
 
 MOST = 1000
 
