@@ -29,6 +29,7 @@ SLOT_UNSUBSCRIBE = 1
 SLOT_RETURN_PATH = 2
 SLOT_LETTER = 3
 """The one link of a letter, which leads to its reader's page."""
+SLOT_PREFERENCES = 4
 SLOT_COMPLAINT = 5
 SLOT_REPLY = 6
 SLOT_HONEYPOT = 7

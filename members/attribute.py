@@ -17,8 +17,8 @@ AttributeType = Literal["text", "number", "boolean", "date", "datetime", "choice
 Protection = Literal["sealed", "matchable", "open"]
 
 RESERVED = frozenset(
-    {"address", "consent", "created_at", "email", "group", "groups", "id", "line", "member_id", "reason", "revision",
-     "status", "topic", "topics", "unsubscribe_url", "updated_at"}
+    {"address", "consent", "created_at", "email", "group", "groups", "id", "line", "member_id", "preferences_url",
+     "reason", "revision", "status", "topic", "topics", "unsubscribe_url", "updated_at"}
 )  # fmt: skip
 MAX_ATTRIBUTES = 200
 MAX_CHOICES = 1000
@@ -39,8 +39,9 @@ class Choice:
 class Attribute:
     """A definition. `used`: some member has or had a value of it; `default`: what a new member has without one.
 
-    `resealing`: the generation that all members must have reached until their facets are of this protection; None once
-    they are. Until then only the sealed profile tells the truth about it.
+    `member_editable`: members see and change it on their own pages. `resealing`: the generation that all members must
+    have reached until their facets are of this protection; None once they are. Until then only the sealed profile tells
+    the truth about it.
     """
 
     attribute_id: UUID
@@ -58,6 +59,7 @@ class Attribute:
     former_names: tuple[str, ...] = ()
     default: Value | None = None
     built_in: bool = False
+    member_editable: bool = False
 
     @property
     def filtered_as(self) -> Protection:

@@ -80,6 +80,7 @@ class AttributeStore:
         choices: Sequence[Choice] = (),
         required: bool = False,
         ask_at_signup: bool = False,
+        member_editable: bool = False,
         default: object = None,
     ) -> Attribute:
         """Add an attribute; raise InvalidInput with every fault, or Conflict if another has or had the name.
@@ -98,6 +99,7 @@ class AttributeStore:
             choices=tuple(choices),
             required=required,
             ask_at_signup=ask_at_signup,
+            member_editable=member_editable,
             used=False,
             revision=1,
         )
@@ -114,6 +116,7 @@ class AttributeStore:
             ask_at_signup,
             _default(draft, default),
             MAX_ATTRIBUTES,
+            member_editable,
         )
         if made is None:
             known = await load_definitions(self._pool, account_id)
@@ -146,6 +149,7 @@ class AttributeStore:
         choices: Sequence[Choice] | None = None,
         required: bool | None = None,
         ask_at_signup: bool | None = None,
+        member_editable: bool | None = None,
         default: object = ...,
     ) -> Attribute:
         """Change what is given; the type can't be. A `default` of None removes it, `...` keeps it.
@@ -164,6 +168,7 @@ class AttributeStore:
             choices=old.choices if choices is None else tuple(choices),
             required=old.required if required is None else required,
             ask_at_signup=old.ask_at_signup if ask_at_signup is None else ask_at_signup,
+            member_editable=old.member_editable if member_editable is None else member_editable,
         )
         check_definition(new.name, new.type, new.protection, new.label, new.choices)
         new_default = _default(new, old.default if default is ... else default)
@@ -195,6 +200,7 @@ class AttributeStore:
                 new_default,
                 new.protection,
                 generation,
+                new.member_editable,
             )
             if changed is None:
                 raise StaleRevision("The attribute was changed in the meantime")
@@ -272,6 +278,7 @@ def _attribute(row: asyncpg.Record) -> Attribute:
         choices=choices_from_json(row["choices"]),
         required=row["required"],
         ask_at_signup=row["ask_at_signup"],
+        member_editable=row["member_editable"],
         used=row["used"],
         resealing=row["resealing"],
         revision=row["revision"],

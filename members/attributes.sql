@@ -9,8 +9,8 @@ ORDER BY a.attribute_id;
 -- A name that another attribute has or had is not given away, nor a removed one's while members have values of it.
 WITH made AS (
     INSERT INTO attribute (attribute_id, account_id, key, name, type, protection, label, choices, required, ask_at_signup,
-                           default_value)
-    SELECT $1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10
+                           default_value, member_editable)
+    SELECT $1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $12
     WHERE (SELECT count(*) FROM attribute WHERE account_id = $2 AND removed_at IS NULL) < $11
       AND NOT EXISTS (SELECT FROM attribute_name WHERE account_id = $2 AND name = $3)
     ON CONFLICT DO NOTHING
@@ -45,7 +45,7 @@ SELECT attribute_id FROM attribute_name WHERE account_id = $1 AND name = $3;
 -- must be brought over to it first. Behind the closed fence `used` is final.
 UPDATE attribute
 SET name = $4, label = $5, choices = $6, required = $7, ask_at_signup = $8, default_value = $9, protection = $10,
-    revision = revision + 1, resealing = CASE WHEN protection <> $10 AND used THEN $11 ELSE resealing END
+    member_editable = $12, revision = revision + 1, resealing = CASE WHEN protection <> $10 AND used THEN $11 ELSE resealing END
 WHERE account_id = $1 AND attribute_id = $2 AND revision = $3 AND removed_at IS NULL
 RETURNING attribute_id;
 

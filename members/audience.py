@@ -141,6 +141,11 @@ class AudienceSource:
             )
         return SliceEnd(count.sendable, last if count.matching == limit and last != upper else None, count.left_out)
 
+    async def less_often(self, account_id: UUID, after: UUID | None, end: UUID) -> list[tuple[UUID, int]]:
+        """Return who of the members after `after`, up to `end`, asked for how many days between two mails at least."""
+        rows = await self._pool.fetch(SQL["less_often"], account_id, after, end)
+        return [(row["member_id"], row["least_days"]) for row in rows]
+
     @asynccontextmanager
     async def decided(
         self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID, limit: int

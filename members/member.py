@@ -16,6 +16,8 @@ from members.profile import Profile, Value, dump
 from members.status import Status, present
 
 ConsentKind = Literal["given", "withdrawn"]
+Tracking = Literal["full", "aggregate", "none"]
+"""What may be noted of a member's reading: all of it, sums that name nobody, nothing."""
 T = TypeVar("T")
 
 
@@ -58,7 +60,8 @@ class ConsentRecord:
 class Member:
     """An opened member, its values by name. `revision` grows with each change and must be named to change it.
 
-    `status` as it counts now: a pause that is over is none, and `paused_until` is None then.
+    `status` as it counts now: a pause that is over is none, and `paused_until` is None then. `least_days`: how many
+    days lie between two campaigns' mails at least, None for as many as there are.
     """
 
     member_id: UUID
@@ -69,6 +72,8 @@ class Member:
     values: Mapping[str, Value]
     groups: tuple[UUID, ...]
     topics: tuple[UUID, ...]
+    tracking: Tracking
+    least_days: int | None
     created_at: datetime
     updated_at: datetime
 
@@ -119,6 +124,8 @@ def read_member(row: asyncpg.Record, profile: Profile, definitions: Definitions)
         values={definitions[key].name: value for key, value in profile.values.items() if key in definitions},
         groups=groups_of(row["facets"]),
         topics=topics_of(row["facets"]),
+        tracking=row["tracking"],
+        least_days=row["least_days"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -6,6 +6,7 @@ A member is mailed only while `active`, and becomes active only with a consent r
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import asyncpg
@@ -137,13 +138,15 @@ class MemberStore:
         topics: Sequence[UUID] | None = None,
         consent: Consent | None = None,
         withdrawn_by: str | None = None,
+        ended_at: Mapping[str, datetime] = MappingProxyType({}),
         pause_until: datetime | None = None,
         resume: bool = False,
     ) -> Member:
         """Change what is given; a value of None removes that value.
 
         `consent` makes the member active, and is needed to join a topic; `withdrawn_by` (a source) ends it and
-        suppresses the address; leaving a topic ends the consent to that one. `pause_until` and `resume`: status.py.
+        suppresses the address; leaving a topic ends the consent to that one. `ended_at`: by scope, since when a stop
+        in the main database has had it so. `pause_until` and `resume`: status.py.
         Raises NotFound, StaleRevision, BadAddress, InvalidInput, AddressTaken, Suppressed, StatusForbids.
         """
         ledger.check(consent)
@@ -175,7 +178,7 @@ class MemberStore:
             now=row["now"],
         )
         key = open_key(ring, row)
-        entries = ledger.given(consent, joined) + ledger.withdrawn(withdrawn_by, left)
+        entries = ledger.given(consent, joined) + ledger.withdrawn(withdrawn_by, left, ended_at)
         async with self._pool.acquire() as connection:
             try:
                 async with connection.transaction():
@@ -207,7 +210,7 @@ class MemberStore:
                         await insert_address(connection, ring, member_id, parsed)
                     proof = ledger.prove(consent, account_id, member_id, key, self._random)
                     ended = [entry.scope for entry in entries if entry.kind == "withdrawn"]
-                    await suppress(connection, account_id, suppression_hash, "unsubscribed", ended)
+                    await suppress(connection, account_id, suppression_hash, "unsubscribed", ended, ended_at)
                     # Last: from here on the account's chain is held.
                     await ledger.record(connection, account_id, member_id, entries, proof)
             except asyncpg.UniqueViolationError:

@@ -34,6 +34,20 @@ class Segment:
     created_at: datetime
 
 
+class SegmentRules:
+    """Reads the rules of an account's segments and nothing else of them, for who says why a mail was sent."""
+
+    def __init__(self, pool: asyncpg.Pool, rings: KeyRings) -> None:
+        self._pool = pool
+        self._rings = rings
+
+    async def rules(self, account_id: UUID) -> dict[UUID, Any]:
+        """Return each segment's rule as JSON, with what was hidden in it."""
+        ring = await self._rings.ring(account_id)
+        rows = await self._pool.fetch(SQL["rules"], account_id)
+        return {row["segment_id"]: show_values(row["rule"], ring) for row in rows}
+
+
 class SegmentStore:
     """Segments by account. Values that a rule names are stored sealed, unless their attribute is open."""
 

@@ -24,3 +24,6 @@ SELECT pg_advisory_xact_lock(hashtextextended('segments ' || $1::uuid::text, 0))
 SELECT name FROM segment
 WHERE account_id = $1 AND rule @@ ('exists($.** ? (@.segment == ' || to_json($2::text)::text || '))')::jsonpath
 ORDER BY name LIMIT 5;
+
+-- name: rules
+SELECT segment_id, rule FROM segment WHERE account_id = $1;

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 from core import sql
@@ -32,10 +33,19 @@ async def insert_address(connection: Lent, ring: Ring, member_id: UUID, address:
 
 
 async def suppress(
-    connection: Lent, account_id: UUID, suppression_hash: bytes, reason: str, scopes: Collection[str] = (ALL,)
+    connection: Lent,
+    account_id: UUID,
+    suppression_hash: bytes,
+    reason: str,
+    scopes: Collection[str] = (ALL,),
+    since: Mapping[str, datetime] = MappingProxyType({}),
 ) -> None:
-    """Suppress an address by its hash in some scopes; what is suppressed already stays as it is."""
-    await connection.execute(SQL["suppress"], account_id, suppression_hash, reason, list(scopes))
+    """Suppress an address by its hash in some scopes, from now on or `since` what is said of a scope.
+
+    What is suppressed already stays as it is.
+    """
+    times = [since.get(scope) for scope in scopes]
+    await connection.execute(SQL["suppress"], account_id, suppression_hash, reason, list(scopes), times)
 
 
 async def lift_or_refuse(

@@ -14,5 +14,6 @@ DELETE FROM suppression WHERE account_id = $1 AND hash = $2 AND scope = ANY ($3:
 
 -- name: suppress
 INSERT INTO suppression (account_id, hash, reason, scope, occurred_at)
-SELECT $1, $2, $3, unnest($4::text[]), app.now()
+SELECT $1, $2, $3, s.scope, coalesce(s.since, app.now())
+FROM unnest($4::text[], $5::timestamptz[]) AS s (scope, since)
 ON CONFLICT DO NOTHING;

@@ -6,7 +6,7 @@ with the next slice's in its place. Killed at any moment before its commit a sli
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +32,9 @@ log = logs.get()
 FIRST_SLICE = 5_000
 """A run's first slice is small: what is scheduled for the next moment begins while the rest is being cut."""
 
+LESS_OFTEN = "less_often"
+"""Why a member is left out who asked for less mail than there is."""
+
 _QUEUED_BLOCKS = 16
 
 
@@ -51,6 +54,9 @@ class AudienceSource(Protocol):
 
         At most `limit` who meet the rules; of rules that take more than facets, whoever meets them of `limit` members.
         """
+
+    async def less_often(self, account_id: UUID, after: UUID | None, end: UUID, /) -> Sequence[tuple[UUID, int]]:
+        """Return who of the members after `after`, up to `end`, asked for how many days between two mails at least."""
 
 
 class AudienceCutter:
@@ -72,6 +78,8 @@ class AudienceCutter:
         extent = _Extent.read(job.payload) if _Extent.fixed(job.payload) else await self._freeze(job, run["audience"])
         async with self._main.acquire() as connection:
             end = await self._stage(connection, job.account_id, extent)
+            if end is not None:
+                end = await self._spare(connection, job, extent, end)
             with suppress(_RunOver):
                 await self._commit(connection, job, extent, end)
 
@@ -123,6 +131,18 @@ class AudienceCutter:
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+    async def _spare(self, connection: PoolConnectionProxy, job: Job, extent: "_Extent", end: SliceEnd) -> SliceEnd:
+        """Take those out of the staging table who asked for less mail than this run would make it."""
+        upper = end.last or extent.upper
+        asked = await self._source.less_often(job.account_id, extent.after, upper) if upper else ()
+        if not asked:
+            return end
+        members, days = [member_id for member_id, _ in asked], [days for _, days in asked]
+        status = await connection.execute(SQL["spare"], job.subject_id, members, days)
+        spared = int(status.rpartition(" ")[2])
+        left_out = dict(end.left_out) | ({LESS_OFTEN: spared} if spared else {})
+        return replace(end, rows=end.rows - spared, left_out=left_out)
 
     async def _commit(self, connection: PoolConnectionProxy, job: Job, extent: "_Extent", end: SliceEnd | None) -> None:
         run_id = job.subject_id

@@ -8,6 +8,22 @@ CREATE TEMPORARY TABLE IF NOT EXISTS audience_stage (member_id uuid NOT NULL, ta
 -- name: empty_stage
 TRUNCATE audience_stage;
 
+-- name: spare
+-- Who asked for at least so many days between two mails and was among the recipients of a campaign's run since: one that has
+-- started, or that is to start before this one. Few ask for less, and few runs lie that close: each is a probe of the unique
+-- (run_id, member_id).
+WITH this AS MATERIALIZED (SELECT run_id, account_id, starts_at FROM run WHERE run_id = $1),
+     recent AS MATERIALIZED (
+         SELECT r.run_id, r.starts_at FROM run r JOIN this USING (account_id)
+         WHERE r.kind = 'campaign' AND r.run_id <> this.run_id AND (r.state <> 'cancelled' OR r.started_at IS NOT NULL)
+           AND r.starts_at <= this.starts_at AND r.starts_at > this.starts_at - interval '366 days')
+DELETE FROM audience_stage s
+USING unnest($2::uuid[], $3::integer[]) AS a (member_id, days)
+WHERE s.member_id = a.member_id
+  AND EXISTS (SELECT FROM recent r, this
+              WHERE r.starts_at > this.starts_at - make_interval(days => a.days)
+                AND EXISTS (SELECT FROM recipient x WHERE x.run_id = r.run_id AND x.member_id = a.member_id OFFSET 0));
+
 -- name: fence
 -- First in the transaction that commits a slice: the job is ours and its worker is not retired, until we are done.
 -- The worker's row is locked before the job's, as by whoever retires a worker.

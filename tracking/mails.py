@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from core import sql
+from core.errors import NotFound
 
 SQL = sql.load(__package__ or "", "mails.sql")
 
@@ -35,6 +36,17 @@ class Mail:
     at: datetime | None
     omitted: str | None
     events: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A mail as it was frozen for all its recipients, and by which audience (as the campaign names it) they were."""
+
+    seq: int
+    campaign: str
+    audience: Mapping[str, Any]
+    starts_at: datetime
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,13 @@ class MailStore:
     ) -> list[Mail]:
         """Return at most `limit` of the member's mails, of the runs that were scheduled before the run `before`."""
         return [Mail(**row) for row in await self._main.fetch(SQL["page"], account_id, member_id, before, limit)]
+
+    async def sent_to(self, account_id: UUID, member_id: UUID, run_id: UUID) -> Sent:
+        """Return what a run sent to the member; raise NotFound for who was not among its recipients."""
+        row = await self._main.fetchrow(SQL["sent_to"], account_id, member_id, run_id)
+        if row is None:
+            raise NotFound("There is no such mail")
+        return Sent(**row)
 
     async def sent(self, account_id: UUID, member_id: UUID) -> AsyncIterator[Mail]:
         """Give out all of the member's mails."""

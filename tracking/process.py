@@ -21,6 +21,7 @@ async def run(
     main: asyncpg.Pool,
     signer: LinkSigner,
     *,
+    pages_url: str,
     spool: Path,
     spool_bytes: int,
     host: str,
@@ -33,10 +34,11 @@ async def run(
 ) -> None:
     """Serve on `host`:`port` until `stop`; what was taken in is kept and answered before this returns.
 
-    `main` is a pool of the role `todoku_tracker`. `spool` is a directory that outlives the process, for events while
-    Postgres is away, `spool_bytes` at most. `on_ready` gets the port that is listened on.
+    `main` is a pool of the role `todoku_tracker`; `pages_url` is where the members' own pages are. `spool` is a
+    directory that outlives the process, for events while Postgres is away, `spool_bytes` at most. `on_ready` gets the
+    port that is listened on.
     """
     kept = Spool(spool, most_bytes=spool_bytes, new_id=new_id)
     async with Intake(main, kept, clock=clock, new_id=new_id, pace=pace) as intake:
-        app = create_app(intake, Links(main), signer, rules.load())
+        app = create_app(intake, Links(main), signer, rules.load(), pages_url)
         await serve(app, host=host, port=port, stop=stop, on_ready=on_ready)

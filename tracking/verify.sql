@@ -151,7 +151,7 @@ JOIN event e USING (run_id)
 JOIN standing s USING (run_id, seq)
 WHERE run_id = $1 AND e.kind IN ('unsubscribe', 'complaint')
   AND NOT EXISTS (SELECT FROM stop WHERE stop.account_id = run.account_id AND stop.member_id = s.member_id
-                                     AND stop.scope = 'all')
+                                     AND stop.scope IN ('all', 'topic:' || run.topic_id))
 LIMIT 5;
 
 -- name: gather

@@ -27,6 +27,7 @@ async def define_attribute(body: NewAttribute, response: Response, by: By, servi
         choices=stored(body.choices),
         required=body.required,
         ask_at_signup=body.ask_at_signup,
+        member_editable=body.member_editable,
         default=body.default,
     )
     response.headers["Location"] = f"/v1/attributes/{ids.encode('atr', made.attribute_id)}"
@@ -72,6 +73,7 @@ async def change_attribute(
         choices=None if body.choices is None else stored(body.choices),
         required=body.required,
         ask_at_signup=body.ask_at_signup,
+        member_editable=body.member_editable,
         default=body.default if "default" in body.model_fields_set else ...,
     )
     revisions.tag(response, changed.revision)

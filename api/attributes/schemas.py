@@ -49,6 +49,7 @@ class NewAttribute(Body):
     choices: Choices = Field(default_factory=list)
     required: bool = False
     ask_at_signup: bool = False
+    member_editable: bool = False
     default: Default = None
 
 
@@ -63,6 +64,7 @@ class AttributeChange(Body):
     choices: Choices | None = None
     required: bool | None = None
     ask_at_signup: bool | None = None
+    member_editable: bool | None = None
     default: Default = None
 
 
@@ -81,6 +83,7 @@ class AttributeShown(Answer):
     choices: list[Choice]
     required: bool
     ask_at_signup: bool
+    member_editable: bool
     default: Default
     used: bool
     resealing: bool
@@ -104,6 +107,7 @@ def shown(attribute: Attribute) -> AttributeShown:
         choices=[Choice(value=choice.value, label=dict(choice.label)) for choice in attribute.choices],
         required=attribute.required,
         ask_at_signup=attribute.ask_at_signup,
+        member_editable=attribute.member_editable,
         default=attribute.default,
         used=attribute.used,
         resealing=attribute.resealing is not None,

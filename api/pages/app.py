@@ -9,15 +9,21 @@ from api.pages.assets.endpoints import router as assets
 from api.pages.confirmation.pages import ConfirmationPages
 from api.pages.guard import Guard
 from api.pages.letters.endpoints import LetterPages, letter_router
+from api.pages.my_page.endpoints import router as my_page
+from api.pages.preferences.endpoints import router as preferences
+from api.pages.privacy.endpoints import router as privacy
 from api.pages.services import PageServices
+from api.pages.sessions import SignInFirst, on_sign_in_first
+from api.pages.sign_in.endpoints import router as sign_in
 from api.pages.signup.endpoints import router as signup
 from api.pages.signup.programs import router as programs
+from api.pages.unsubscribe.endpoints import router as unsubscribe
 from scheduler.letters import Kind
 
 LETTERS: Mapping[Kind, LetterPages] = {Kind.CONFIRM: ConfirmationPages()}
 """What the link of each kind of letter leads to."""
 
-ROUTERS = (assets, signup, programs, letter_router(LETTERS))
+ROUTERS = (assets, signup, programs, letter_router(LETTERS), unsubscribe, preferences, sign_in, my_page, privacy)
 
 
 def create_app(services: PageServices) -> FastAPI:
@@ -28,5 +34,6 @@ def create_app(services: PageServices) -> FastAPI:
         app.include_router(router)
     for kind in refusals.KINDS:
         app.add_exception_handler(kind, refusals.on_error)
+    app.add_exception_handler(SignInFirst, on_sign_in_first)
     app.add_middleware(Guard, clock=services.clock)
     return app

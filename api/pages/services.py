@@ -1,10 +1,13 @@
 """What the pages stand on, made by deploy/wiring/pages.py and handed to create_app."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
+import asyncpg
 from fastapi import Depends, Request
 
+from api.pages.choosing import Choosing
 from api.pages.client_address import ClientAddresses
 from api.pages.limits import RateLimits
 from api.pages.page import Pages
@@ -13,10 +16,15 @@ from core.clock import Clock
 from core.ids import IdSource
 from core.tokens import LinkSigner
 from members.attributes import AttributeStore
+from members.passwords import Passwords
+from members.proven import ProvenMembers
+from members.segments import SegmentRules
 from members.signup import SignupDesk
 from members.topics import TopicStore
 from scheduler.branding import BrandingStore
 from scheduler.letters import LetterStore
+from tracking.leaving import Leaving
+from tracking.mails import MailStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,14 @@ class PageServices:
     topics: TopicStore
     signups: SignupDesk
     letters: LetterStore
+    leaving: Leaving
+    proven: ProvenMembers
+    choosing: Choosing
+    segments: SegmentRules
+    mails: MailStore
+    passwords: Passwords
+    vault: asyncpg.Pool
+    random: Callable[[int], bytes]
 
 
 def services_of(request: Request) -> PageServices:

@@ -20,7 +20,7 @@ from delivery.compose.plaintext import plain_text
 from delivery.compose.render import ENVIRONMENTS, Kind, PartTemplate
 from delivery.compose.tree import Skeleton, prints
 
-OPEN, UNSUBSCRIBE, FIRST_LINK = 0, 1, 2
+OPEN, UNSUBSCRIBE, PREFERENCES, FIRST_LINK = 0, 1, 2, 3
 """Positions in the list of tokens that templates are rendered with; link n stands at FIRST_LINK + n."""
 
 
@@ -50,7 +50,11 @@ def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Asse
         links.faults.append(Fault("/subject", "line_break", "a subject is one line"))
     html, shown = _html(content, trees, links, tracker_url) if content.html.strip() else (None, frozenset[str]())
     text = _text(content, trees, links, tracker_url)
-    names = {footer.OPEN_TOKEN: OPEN, footer.UNSUBSCRIBE_TOKEN: UNSUBSCRIBE}
+    names = {
+        footer.OPEN_TOKEN: OPEN,
+        footer.UNSUBSCRIBE_TOKEN: UNSUBSCRIBE,
+        footer.PREFERENCES_TOKEN: PREFERENCES,
+    }
     names |= {link_hole(number): FIRST_LINK + number for number in links.urls.values()}
     if links.faults:
         raise InvalidTemplate(faults=links.faults[:MAX_FAULTS])
@@ -101,9 +105,9 @@ def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> tu
         skeleton.replace(at, at, footer.preheader(preheader))
     at = footer.body_end(skeleton)
     leaves = content.letter is not None or prints(tree, UNSUBSCRIBE_URL)
-    unsubscribe = [] if leaves else footer.html_footer(content.sender, f"{tracker_url}/u/")
+    links_out = [] if leaves else footer.html_footer(content.sender, tracker_url)
     opened = footer.pixel(f"{tracker_url}/o/") if content.track_opens else []
-    skeleton.replace(at, at, [*unsubscribe, *opened])
+    skeleton.replace(at, at, [*links_out, *opened])
     return skeleton.apply(), shown
 
 
@@ -119,7 +123,7 @@ def _text(content: Content, trees: _Trees, links: Links, tracker_url: str) -> no
         track_text(skeleton, links, f"{tracker_url}/c/")
     if content.letter is None and not prints(tree, UNSUBSCRIBE_URL):
         at = len(skeleton.text)
-        skeleton.replace(at, at, footer.text_footer(content.sender, f"{tracker_url}/u/"))
+        skeleton.replace(at, at, footer.text_footer(content.sender, tracker_url))
     return skeleton.apply()
 
 

@@ -15,14 +15,15 @@ from uuid import UUID
 import orjson
 
 from core.errors import ConfigurationError
-from core.tokens import SLOT_LETTER, SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
+from core.tokens import SLOT_LETTER, SLOT_LINK, SLOT_OPEN, SLOT_PREFERENCES, SLOT_UNSUBSCRIBE, LinkSigner
 from delivery import return_addresses
 from delivery.compose import headers
 from delivery.compose.addresses import written
-from delivery.compose.assemble import FIRST_LINK, OPEN, UNSUBSCRIBE, Assembled, assemble
+from delivery.compose.assemble import FIRST_LINK, PREFERENCES, UNSUBSCRIBE, Assembled, assemble
 from delivery.compose.content import LETTER_URL, Content
 from delivery.compose.enclosed import enclose
 from delivery.compose.errors import RenderFailed
+from delivery.compose.language import PREFERENCES_URL, UNSUBSCRIBE_URL
 from delivery.compose.mime import Body
 from delivery.compose.render import one_line
 from delivery.dkim import DkimSigner
@@ -34,6 +35,8 @@ MAX_NAME = 200
 """Characters of a display name; what is over is cut."""
 
 _MAX_FIELD = 900
+_SLOTS = (SLOT_OPEN, SLOT_UNSUBSCRIBE, SLOT_PREFERENCES)
+"""In the order of their positions OPEN, UNSUBSCRIBE, PREFERENCES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,10 @@ class CompiledContent:
         self._signature = dkim.prepare(fixed) if dkim else None
         self._fixed_block = b"".join(name + b": " + value + b"\r\n" for name, value in fixed)
         slots = [0] * (FIRST_LINK + len(self.links))
-        # A letter has one link that is its reader's own, in the place of the one to leave by.
-        slots[OPEN], slots[UNSUBSCRIBE] = SLOT_OPEN, SLOT_LETTER if content.letter else SLOT_UNSUBSCRIBE
+        slots[:FIRST_LINK] = _SLOTS
+        if content.letter:
+            # A letter has one link that is its reader's own, in the place of the one to leave by.
+            slots[UNSUBSCRIBE] = SLOT_LETTER
         slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
         self._tokens = signer.for_run(run_id, slots)
         seed = run_id.bytes + orjson.dumps(content.to_json())
@@ -94,22 +99,25 @@ class CompiledContent:
         """
         address = written(recipient.address)
         tokens, (returns, complaint, reply) = self._tokens.mint(recipient.seq)
-        own = tokens[UNSUBSCRIBE].decode()
-        unsubscribe_url = f"{self._tracker_url}/u/{own}"
+        own = {
+            UNSUBSCRIBE_URL: f"{self._tracker_url}/u/{tokens[UNSUBSCRIBE].decode()}",
+            PREFERENCES_URL: f"{self._tracker_url}/p/{tokens[PREFERENCES].decode()}",
+        }
         name = one_line(str(recipient.values.get("name") or "")[:MAX_NAME])
         if self.letter is not None:
             # What a member is called is not a letter's business: somebody else may have typed it into a form.
-            name, recipient = "", replace(recipient, values={LETTER_URL: f"{self.letter.url}/{own}"})
-        fields, body = self._body_of(recipient, tokens, unsubscribe_url)
+            link = f"{self.letter.url}/{tokens[UNSUBSCRIBE].decode()}"
+            name, recipient = "", replace(recipient, values={LETTER_URL: link})
+        fields, body = self._body_of(recipient, tokens, own)
         subject = self._subject
         if subject is None:
-            subject = _subject(self._parts.subject.render(recipient.values, tokens, unsubscribe_url).decode())
+            subject = _subject(self._parts.subject.render(recipient.values, tokens, own).decode())
         varying = [
             (b"To", headers.mailbox(name, address, name="To")),
             (b"Subject", subject),
             (b"Date", _date(date)),
             (b"Message-ID", self._message_id(recipient.seq)),
-            *self._ways_to_leave(unsubscribe_url, returns, complaint),
+            *self._ways_to_leave(own[UNSUBSCRIBE_URL], returns, complaint),
             *fields,
         ]
         if self._forward_replies:
@@ -136,15 +144,15 @@ class CompiledContent:
         return f"{return_addresses.local_part(purpose, token)}@{self._return_path_domain}"
 
     def _body_of(
-        self, recipient: Recipient, tokens: Sequence[bytes], unsubscribe_url: str
+        self, recipient: Recipient, tokens: Sequence[bytes], own: Mapping[str, str]
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """Return the header fields that describe the body, and the body."""
-        text = self._parts.text.render(recipient.values, tokens, unsubscribe_url)
+        text = self._parts.text.render(recipient.values, tokens, own)
         multipart = self._body.content_type()
         if multipart is not None:
             html = None
             if self._parts.html is not None:
-                html = self._parts.html.render(recipient.values, tokens, unsubscribe_url)
+                html = self._parts.html.render(recipient.values, tokens, own)
             return [(b"Content-Type", multipart)], self._body.multipart(text, html)
         encoding, _, encoded = self._body.encode(text)
         described = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Content-Transfer-Encoding", encoding)]

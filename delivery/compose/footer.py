@@ -1,7 +1,7 @@
 """What is added to a mail beside its own content: the law's footer, the pixel, the preheader.
 
 The footer names the sender, the postal address, whom to complain to and how to leave (Japan's Specified Electronic
-Mail Act, CAN-SPAM): in Japanese and in English, for who reads it isn't known.
+Mail Act, CAN-SPAM), and where to choose what comes: in Japanese and in English, for who reads it isn't known.
 """
 
 import re
@@ -15,31 +15,36 @@ from delivery.compose.tree import Pieces, Skeleton, constant, hole
 
 OPEN_TOKEN = "_open"  # noqa: S105 - the name of a hole
 UNSUBSCRIBE_TOKEN = "_unsubscribe"  # noqa: S105
+PREFERENCES_TOKEN = "_preferences"  # noqa: S105
 
 _HIDDEN = "display:none;max-height:0;overflow:hidden;mso-hide:all;font-size:1px;line-height:1px;color:transparent"
 
 
-def html_footer(sender: Sender, unsubscribe_prefix: str) -> Pieces:
+def html_footer(sender: Sender, tracker_url: str) -> Pieces:
     """Return the footer of an HTML part."""
     name, postal, contact = (escape(text) for text in (sender.name, sender.postal_address, sender.contact))
     return [
         constant(
             '<div style="margin-top:24px;padding-top:12px;border-top:1px solid #ccc;font-size:12px;color:#555">'
-            f'<p>{name}<br>{postal}<br>お問い合わせ / Contact: {contact}</p><p><a href="{unsubscribe_prefix}'
+            f'<p>{name}<br>{postal}<br>お問い合わせ / Contact: {contact}</p><p><a href="{tracker_url}/u/'
         ),
         hole(UNSUBSCRIBE_TOKEN),
-        constant('">配信停止はこちら / Unsubscribe</a></p></div>'),
+        constant(f'">配信停止はこちら / Unsubscribe</a><br><a href="{tracker_url}/p/'),
+        hole(PREFERENCES_TOKEN),
+        constant('">配信設定 / Preferences</a></p></div>'),
     ]
 
 
-def text_footer(sender: Sender, unsubscribe_prefix: str) -> Pieces:
+def text_footer(sender: Sender, tracker_url: str) -> Pieces:
     """Return the footer of a text part."""
     return [
         constant(
             f"\r\n\r\n--------------------\r\n{sender.name}\r\n{sender.postal_address}\r\n"
-            f"お問い合わせ / Contact: {sender.contact}\r\n配信停止 / Unsubscribe: {unsubscribe_prefix}"
+            f"お問い合わせ / Contact: {sender.contact}\r\n配信停止 / Unsubscribe: {tracker_url}/u/"
         ),
         hole(UNSUBSCRIBE_TOKEN),
+        constant(f"\r\n配信設定 / Preferences: {tracker_url}/p/"),
+        hole(PREFERENCES_TOKEN),
         constant("\r\n"),
     ]
 

@@ -19,11 +19,13 @@ from delivery.compose.errors import InvalidTemplate
 from delivery.compose.filters import FILTERS, LOOP_FACTS, METHODS, TESTS
 
 UNSUBSCRIBE_URL = "unsubscribe_url"
-"""The name under which every template finds this recipient's unsubscribe link."""
+PREFERENCES_URL = "preferences_url"
+OWN_LINKS = frozenset({UNSUBSCRIBE_URL, PREFERENCES_URL})
+"""The names under which every template finds this recipient's own links: to leave, and to choose."""
 
 MAX_FAULTS = 100
 
-_RESERVED = frozenset({"self", "super", "caller", "varargs", "kwargs", "loop", UNSUBSCRIBE_URL})
+_RESERVED = frozenset({"self", "super", "caller", "varargs", "kwargs", "loop", *OWN_LINKS})
 
 _ALLOWED = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign, nodes.Name, nodes.Const),
@@ -84,7 +86,7 @@ def _complexity(tree: nodes.Template) -> str | None:
 
 def _faults(tree: nodes.Template, names: AbstractSet[str], pointer: str) -> Iterator[Fault]:
     stored = {node.name for node in _every(tree) if isinstance(node, nodes.Name) and node.ctx == "store"}
-    known = names | stored | {UNSUBSCRIBE_URL}
+    known = names | stored | OWN_LINKS
     for place in _places(tree):
         for code, detail in _complaints(place, known):
             yield Fault(pointer, code, f"line {place.node.lineno}: {detail}")
@@ -93,7 +95,7 @@ def _faults(tree: nodes.Template, names: AbstractSet[str], pointer: str) -> Iter
 def _unbound(tree: nodes.Template, names: AbstractSet[str], pointer: str) -> Iterator[Fault]:
     """Names that are set somewhere, yet not where they are used (a loop's variable after its loop)."""
     try:
-        undeclared = meta.find_undeclared_variables(tree) - names - {UNSUBSCRIBE_URL}
+        undeclared = meta.find_undeclared_variables(tree) - names - OWN_LINKS
     except TemplateError as error:
         yield Fault(pointer, "syntax", error.message or "can't be compiled")
         return
@@ -140,7 +142,7 @@ def _name(place: _Place, known: AbstractSet[str]) -> Iterator[tuple[str, str]]:
     elif node.name == "loop":
         if not place.loops or not isinstance(place.parent, nodes.Getattr):
             yield "unknown_name", "'loop' has a meaning inside a loop only, as in loop.index"
-    elif node.name in _RESERVED - {UNSUBSCRIBE_URL} or node.name not in known:
+    elif node.name in _RESERVED - OWN_LINKS or node.name not in known:
         yield "unknown_name", f"{node.name!r} is not an attribute of this account"
 
 

@@ -16,7 +16,7 @@ from markupsafe import escape
 from delivery.compose.bounds import MAX_OUTPUT, MAX_SUBJECT, Budget, OutOfBounds
 from delivery.compose.errors import RenderFailed
 from delivery.compose.filters import FILTERS, Unsuitable, to_text
-from delivery.compose.language import UNSUBSCRIBE_URL
+from delivery.compose.language import OWN_LINKS
 from delivery.compose.sandbox import BUDGET, MailEnvironment
 from delivery.compose.tree import LINE_END
 
@@ -77,7 +77,7 @@ class PartTemplate:
         used = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
         self._keys = keys
         self._values = tuple(
-            (name, keys.get(name, name)) for name in sorted(used - tokens.keys() - {"loop", UNSUBSCRIBE_URL})
+            (name, keys.get(name, name)) for name in sorted(used - tokens.keys() - {"loop", *OWN_LINKS})
         )
         self._token_names = tuple((name, tokens[name]) for name in sorted(used & tokens.keys()))
         self._segments: list[bytes] = []
@@ -96,17 +96,22 @@ class PartTemplate:
         varies = not self.direct or self._holes or self._token_holes
         return None if varies else b"".join(self._segments)
 
-    def render(self, values: Mapping[str, object], tokens: Sequence[bytes], unsubscribe_url: str = "") -> bytes:
-        """Return the part in UTF-8 with CRLF line ends. A missing value prints as nothing. Raises RenderFailed."""
+    def render(
+        self, values: Mapping[str, object], tokens: Sequence[bytes], own: Mapping[str, str] = MappingProxyType({})
+    ) -> bytes:
+        """Return the part in UTF-8 with CRLF line ends. A missing value prints as nothing. Raises RenderFailed.
+
+        `own`: the recipient's own links, by their names in templates.
+        """
         if self._template is not None:
-            return self._interpret(values, tokens, unsubscribe_url)
+            return self._interpret(values, tokens, own)
         parts = self._segments.copy()
         for at, token in self._token_holes:
             parts[at] = tokens[token]
         room = self._limit - self._size
         for hole in self._holes:
             try:
-                value: object = unsubscribe_url if hole.key == UNSUBSCRIBE_URL else plain(values.get(hole.key))
+                value: object = own.get(hole.key, "") if hole.key in OWN_LINKS else plain(values.get(hole.key))
                 for function, arguments, named in hole.filters:
                     value = function(value, *arguments, **named)
                 text = self._finalize(value)
@@ -120,9 +125,9 @@ class PartTemplate:
                 raise _failure(OutOfBounds("it prints too much"), None)
         return b"".join(parts)
 
-    def _interpret(self, values: Mapping[str, object], tokens: Sequence[bytes], unsubscribe_url: str) -> bytes:
+    def _interpret(self, values: Mapping[str, object], tokens: Sequence[bytes], own: Mapping[str, str]) -> bytes:
         known: dict[str, object] = {name: tokens[token].decode() for name, token in self._token_names}
-        known[UNSUBSCRIBE_URL] = unsubscribe_url
+        known |= {name: own.get(name, "") for name in OWN_LINKS}
         known[BUDGET] = Budget()
         assert self._template is not None  # noqa: S101 - chosen by `render`
         try:

@@ -5,7 +5,7 @@
 SELECT format('CREATE ROLE %I', $1::text) WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1::text);
 
 -- name: allow_login
-SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text);
+SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text) || CASE WHEN $3::boolean THEN ' BYPASSRLS' ELSE '' END;
 
 -- name: create_database
 SELECT format('CREATE DATABASE %I OWNER %I', $1::text, $2::text)

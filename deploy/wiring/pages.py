@@ -1,21 +1,31 @@
 """The process of the members' own pages."""
 
+import os
+
+import asyncpg
+
 from api.pages.app import create_app
+from api.pages.choosing import Choosing
 from api.pages.client_address import ClientAddresses
 from api.pages.limits import RateLimits
 from api.pages.page import Pages
 from api.pages.services import Bounds, PageServices
 from api.pages.stamps import Stamps
 from core.tokens import LinkSigner
-from deploy import http_server, keys
+from deploy import databases, http_server, keys
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.attributes import AttributeStore
+from members.passwords import Passwords
+from members.proven import ProvenMembers
+from members.segments import SegmentRules
 from members.signup import SignupDesk
 from members.topics import TopicStore
 from scheduler.branding import BrandingStore
 from scheduler.letters import LetterStore
 from tracking.endpoint.protocol import BoundedProtocol
+from tracking.leaving import Leaving
+from tracking.mails import MailStore
 
 
 async def serve(this: Process) -> None:
@@ -23,9 +33,13 @@ async def serve(this: Process) -> None:
     settings = this.settings
     signer = keys.load_signer(settings.link_key_path)
     roles = ("main_pages", "members_pages")
-    async with open_all(this, "pages", main_size=6, members_size=6, plan_once=True, roles=roles) as opened:
+    async with (
+        open_all(this, "pages", main_size=6, members_size=2, plan_once=True, roles=roles) as opened,
+        # Apart from the pool that keys are read by: members/proven.py says why.
+        databases.pool(settings, "members_pages", process="pages", size=6, plan_once=True) as proofs,
+    ):
         await http_server.serve(
-            create_app(_services(this, opened, signer)),
+            create_app(_services(this, opened, proofs, signer)),
             host=settings.pages_host,
             port=settings.pages_port,
             setting="TODOKU_PAGES_PORT",
@@ -35,8 +49,9 @@ async def serve(this: Process) -> None:
         )
 
 
-def _services(this: Process, opened: Opened, signer: LinkSigner) -> PageServices:
+def _services(this: Process, opened: Opened, proofs: asyncpg.Pool, signer: LinkSigner) -> PageServices:
     settings = this.settings
+    leaving, proven = Leaving(opened.main), ProvenMembers(proofs, opened.rings, this.new_id)
     return PageServices(
         clock=this.clock,
         new_id=this.new_id,
@@ -52,4 +67,12 @@ def _services(this: Process, opened: Opened, signer: LinkSigner) -> PageServices
         topics=TopicStore(opened.members, this.new_id),
         signups=SignupDesk(opened.members, opened.rings, this.new_id),
         letters=LetterStore(opened.main),
+        leaving=leaving,
+        proven=proven,
+        choosing=Choosing(leaving, proven),
+        segments=SegmentRules(opened.members, opened.rings),
+        mails=MailStore(opened.main),
+        passwords=Passwords(opened.members, opened.rings),
+        vault=opened.members,
+        random=os.urandom,
     )

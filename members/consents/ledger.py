@@ -1,8 +1,9 @@
 """Writes consents into the ledger and reads a member's back; the database chains what is written."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import asyncpg
@@ -74,10 +75,17 @@ def given(consent: Consent | None, topics: Collection[UUID] = ()) -> list[Entry]
     ]
 
 
-def withdrawn(source: str | None, topics: Collection[UUID] = ()) -> list[Entry]:
-    """Return what is recorded of taking consent back: to all mail by `source` if it is given, and to topics left."""
-    entries = [] if source is None else [Entry("withdrawn", ALL, source)]
-    return entries + [Entry("withdrawn", topic_scope(topic), source or LEFT) for topic in topics]
+def withdrawn(
+    source: str | None, topics: Collection[UUID] = (), since: Mapping[str, datetime] = MappingProxyType({})
+) -> list[Entry]:
+    """Return what is recorded of taking consent back: to all mail by `source` if it is given, and to topics left.
+
+    `since`: by scope, when it was, where that is known: the time of a stop, by which it is known again when that is
+    carried in. Without one it is now.
+    """
+    entries = [] if source is None else [Entry("withdrawn", ALL, source, since.get(ALL))]
+    scopes = map(topic_scope, topics)
+    return entries + [Entry("withdrawn", scope, source or LEFT, since.get(scope)) for scope in scopes]
 
 
 def prove(

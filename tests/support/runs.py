@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from core.ids import IdSource
-from core.tokens import SLOT_HONEYPOT, SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner
+from core.tokens import SLOT_HONEYPOT, SLOT_LINK, SLOT_OPEN, SLOT_PREFERENCES, SLOT_UNSUBSCRIBE, LinkSigner
 
 SIGNER = LinkSigner({1: bytes(range(32))}, primary=1)
 LINKS = ("https://shop.example.jp/spring?a=1&b=2", "https://shop.example.jp/夏 の日", "http://example.com/#top")
@@ -47,6 +47,9 @@ class Run:
     def unsubscribe_path(self, seq: int) -> str:
         return "/u/" + SIGNER.mint(self.run_id, seq, [SLOT_UNSUBSCRIBE])[0]
 
+    def preferences_path(self, seq: int) -> str:
+        return "/p/" + SIGNER.mint(self.run_id, seq, [SLOT_PREFERENCES])[0]
+
 
 async def make_run(
     main: asyncpg.Pool,
@@ -60,10 +63,16 @@ async def make_run(
     campaign_id: UUID | None = None,
     chunk_state: str = "ready",
     body: Mapping[str, object] | None = None,
+    members: Sequence[UUID] = (),
+    topic_id: UUID | None = None,
 ) -> Run:
-    """Make a run with recipients 1 to `recipients`, all in one chunk; account and campaign are made if need be."""
+    """Make a run with recipients 1 to `recipients`, or to these `members`, all in one chunk.
+
+    Account and campaign are made if need be.
+    """
     account_id, campaign_id, run_id = account_id or new_id(), campaign_id or new_id(), new_id()
-    members = new_id.many(recipients)
+    members = list(members) or new_id.many(recipients)
+    recipients = len(members)
     async with main.acquire() as connection, connection.transaction():
         await connection.execute(
             _CREATE, account_id, campaign_id, new_id(), run_id, list(links), state, kind, recipients, body or {}
@@ -73,6 +82,7 @@ async def make_run(
             run_id,
             members,
         )
+        await connection.execute("UPDATE run SET topic_id = $2 WHERE run_id = $1", run_id, topic_id)
         chunk_id = await connection.fetchval(
             "INSERT INTO chunk (run_id, first_seq, last_seq, state) VALUES ($1, 1, $2, $3) RETURNING chunk_id",
             run_id,

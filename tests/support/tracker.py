@@ -24,6 +24,8 @@ READER = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (
 
 SPOOL_BYTES = 10_000_000
 
+PAGES = "https://my.example.jp"
+
 
 @asynccontextmanager
 async def tracker(
@@ -35,7 +37,7 @@ async def tracker(
     with TemporaryDirectory() as own:
         kept = Spool(spool or Path(own), most_bytes=spool_bytes, new_id=new_id)
         async with Intake(pool, kept, clock=clock, new_id=new_id, pace=pace) as intake:
-            transport = httpx.ASGITransport(create_app(intake, Links(pool), SIGNER, rules.load()))
+            transport = httpx.ASGITransport(create_app(intake, Links(pool), SIGNER, rules.load(), PAGES))
             async with httpx.AsyncClient(
                 transport=transport, base_url="https://click.example.jp", headers={"user-agent": READER}
             ) as client:
@@ -43,7 +45,7 @@ async def tracker(
 
 
 @asynccontextmanager
-async def served_tracker(pool: asyncpg.Pool) -> AsyncIterator[int]:
+async def served_tracker(pool: asyncpg.Pool, pages_url: str = PAGES) -> AsyncIterator[int]:
     """The tracker as its process runs it, on a loopback port of the system's choosing."""
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, clock = asyncio.Event(), SystemClock()
@@ -52,6 +54,7 @@ async def served_tracker(pool: asyncpg.Pool) -> AsyncIterator[int]:
             run(
                 pool,
                 SIGNER,
+                pages_url=pages_url,
                 spool=Path(spool),
                 spool_bytes=SPOOL_BYTES,
                 host="127.0.0.1",

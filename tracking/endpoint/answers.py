@@ -1,4 +1,4 @@
-"""All that the tracker answers: the pixel, a redirect, small pages. Made once, sent many times.
+"""All that the tracker answers: the pixel, a redirect, a word, pages of what went wrong. Made once, sent many times.
 
 Every answer carries the same strict headers and is never stored by a cache.
 """
@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
 from importlib import resources
-from typing import get_args
 
 from jinja2 import Environment
 from starlette.responses import Response
 
-from tracking.endpoint.wording import CONFIRM, DONE, ERRORS, Language, Words
+from tracking.endpoint.wording import ERRORS, Language, Words
 
 _STYLE = resources.files(__package__ or "").joinpath("page.css").read_text(encoding="utf-8")
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
@@ -34,8 +33,7 @@ _BARE = {
 _PAGE_HEADERS = {
     **_BARE,
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Vary": "Accept-Language",
 }
@@ -50,13 +48,14 @@ PIXEL = Response(
 NOTHING = Response(status_code=204, headers=_BARE)
 """For the hidden link: whoever follows it stays where he is."""
 
+UNSUBSCRIBED = Response("unsubscribed\n", media_type="text/plain", headers=_BARE)
 HEALTHY = Response("ok\n", media_type="text/plain", headers=_BARE)
 UNHEALTHY = Response("not taking events\n", 503, media_type="text/plain", headers=_BARE)
 
 
-def redirect(target: str) -> Response:
+def redirect(target: str, status: int = 302) -> Response:
     """Send the reader on; `target` is ASCII and ours."""
-    return Response(status_code=302, headers={**_BARE, "Location": target})
+    return Response(status_code=status, headers={**_BARE, "Location": target})
 
 
 def _page(words: Words, language: Language, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -69,10 +68,6 @@ def _page(words: Words, language: Language, *, status: int = 200, headers: Mappi
     )
 
 
-_LANGUAGES: tuple[Language, ...] = get_args(Language)
-
-CONFIRM_PAGE = {language: _page(CONFIRM[language], language) for language in _LANGUAGES}
-DONE_PAGE = {language: _page(DONE[language], language) for language in _LANGUAGES}
 _ERROR_HEADERS = {
     405: {},
     408: {"Connection": "close"},

@@ -2,8 +2,9 @@
 
     GET  /o/{token}   the pixel; an open
     GET  /c/{token}   a click, then on to the link stored with the run's frozen content
-    GET  /u/{token}   a page with one button; changes nothing
+    GET  /u/{token}   on to the members' own page about leaving; changes nothing
     POST /u/{token}   one-click unsubscribe (RFC 8058)
+    GET  /p/{token}   on to the members' own page about choices; changes nothing
     GET  /healthz     whether events are taken in
 
 A token is good for the slot that it was minted for and no other. HEAD counts nothing, nor does what a browser fetches
@@ -21,7 +22,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import NotFound, Tampered, TodokuError, Unavailable
-from core.tokens import SLOT_HONEYPOT, SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE, LinkSigner, TokenContent
+from core.tokens import (
+    SLOT_HONEYPOT,
+    SLOT_LINK,
+    SLOT_OPEN,
+    SLOT_PREFERENCES,
+    SLOT_UNSUBSCRIBE,
+    LinkSigner,
+    TokenContent,
+)
 from tracking.endpoint import answers
 from tracking.endpoint.wording import Language, language
 from tracking.event import Event
@@ -35,14 +44,15 @@ BODY_SECONDS = 10.0
 _STATUS: dict[type[Exception], int] = {Tampered: 404, NotFound: 404, Unavailable: 503}
 
 
-def create_app(intake: Intake, links: Links, signer: LinkSigner, rules: Rules) -> Starlette:
-    """Build the app; `intake` must be entered for as long as it serves."""
-    tracker = _Tracker(intake, links, signer, rules)
+def create_app(intake: Intake, links: Links, signer: LinkSigner, rules: Rules, pages_url: str) -> Starlette:
+    """Build the app; `intake` must be entered for as long as it serves. `pages_url` has no slash at its end."""
+    tracker = _Tracker(intake, links, signer, rules, pages_url)
     app = Starlette(
         routes=[
             Route("/o/{token}", tracker.show_pixel, methods=["GET"]),
             Route("/c/{token}", tracker.follow_link, methods=["GET"]),
             Route("/u/{token}", tracker.unsubscribe, methods=["GET", "POST"]),
+            Route("/p/{token}", tracker.show_choices, methods=["GET"]),
             Route("/healthz", tracker.tell_health, methods=["GET"]),
         ],
         exception_handlers={HTTPException: _show_refusal, TodokuError: _show_error, Exception: _show_error},
@@ -52,11 +62,12 @@ def create_app(intake: Intake, links: Links, signer: LinkSigner, rules: Rules) -
 
 
 class _Tracker:
-    def __init__(self, intake: Intake, links: Links, signer: LinkSigner, rules: Rules) -> None:
+    def __init__(self, intake: Intake, links: Links, signer: LinkSigner, rules: Rules, pages_url: str) -> None:
         self._intake = intake
         self._links = links
         self._signer = signer
         self._rules = rules
+        self._pages_url = pages_url
 
     async def show_pixel(self, request: Request) -> Response:
         delivery = self._opened(request, SLOT_OPEN)
@@ -81,15 +92,23 @@ class _Tracker:
     async def unsubscribe(self, request: Request) -> Response:
         delivery = self._opened(request, SLOT_UNSUBSCRIBE)
         if request.method != "POST":
-            return answers.CONFIRM_PAGE[_language(request)]
+            return self._to_pages(request)
         await _drain_body(request)
         # Whoever it is: a mail program's button and a machine's POST look alike, and none may be refused.
         agent = self._rules.agent(request.headers.get("user-agent", "").encode("latin-1"))
         await self._intake.record(Event(delivery.run_id, delivery.seq, "unsubscribe", agent))
-        return answers.DONE_PAGE[_language(request)]
+        return answers.UNSUBSCRIBED
+
+    async def show_choices(self, request: Request) -> Response:
+        self._opened(request, SLOT_PREFERENCES)
+        return self._to_pages(request)
 
     async def tell_health(self, _: Request) -> Response:
         return answers.HEALTHY if self._intake.alive else answers.UNHEALTHY
+
+    def _to_pages(self, request: Request) -> Response:
+        """Send a reader to the same path of the members' own pages; the token in it is authentic, so ours."""
+        return answers.redirect(self._pages_url + request.url.path, status=303)
 
     def _opened(self, request: Request, slot: int | None = None) -> TokenContent:
         """Open the path's token; Tampered if it isn't ours or not one for `slot` (None: a link, the hidden one too)."""

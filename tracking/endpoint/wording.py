@@ -11,21 +11,12 @@ _LONGEST_HEADER = 200
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A page's heading, its sentence, and the label of its one button, if it has one."""
+    """A page's heading and its sentence."""
 
     heading: str
     text: str
-    button: str = ""
 
 
-CONFIRM: Mapping[Language, Words] = {
-    "ja": Words("メールの配信停止", "ボタンを押すと、今後このメールは届かなくなります。", "配信を停止する"),
-    "en": Words("Unsubscribe", "Press the button and you will not receive these emails any more.", "Unsubscribe"),
-}
-DONE: Mapping[Language, Words] = {
-    "ja": Words("配信を停止しました", "今後このメールは届きません。このページは閉じてかまいません。"),
-    "en": Words("You are unsubscribed", "You will not receive these emails any more. You can close this page."),
-}
 ERRORS: Mapping[int, Mapping[Language, Words]] = {
     400: {
         "ja": Words("読み取れませんでした", "リクエストが正しくありません。"),

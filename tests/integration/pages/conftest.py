@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from ipaddress import ip_network
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -12,22 +12,19 @@ import pytest
 from fastapi import FastAPI
 
 from api.pages.app import create_app
-from api.pages.client_address import ClientAddresses
-from api.pages.limits import RateLimits
-from api.pages.page import Pages
-from api.pages.services import Bounds, PageServices
-from api.pages.stamps import Stamps
+from api.pages.services import PageServices
 from core import ids
 from core.ids import IdSource
 from core.tokens import KEY_BYTES, LinkSigner
 from members.accounts import open_account
-from members.attributes import AttributeStore
 from members.kek import Kek
 from members.keyring import KeyRings
-from members.signup import SignupDesk
+from members.member import Consent
+from members.members import MemberStore
 from members.topics import TopicStore
-from scheduler.branding import BrandingStore
-from scheduler.letters import LetterStore
+from tests.integration.pages.reader import Reader
+from tests.support.pages import page_services
+from tests.support.runs import make_run
 from tests.support.signups import Desk, MovingClock
 
 
@@ -63,22 +60,7 @@ def services(
     clock: MovingClock,
     new_id: IdSource,
 ) -> PageServices:
-    return PageServices(
-        clock=clock,
-        new_id=new_id,
-        signer=signer,
-        pages=Pages(),
-        branding=BrandingStore(main_pages),
-        limits=RateLimits(main_pages, signer),
-        stamps=Stamps(signer, clock),
-        clients=ClientAddresses([ip_network("10.0.0.0/8")]),
-        url="https://my.example.jp",
-        bounds=Bounds(per_network=1_000, per_account=1_000),
-        attributes=AttributeStore(vault_pages, new_id),
-        topics=TopicStore(vault_pages, new_id),
-        signups=SignupDesk(vault_pages, KeyRings(vault_pages, kek), new_id),
-        letters=LetterStore(main_pages),
-    )
+    return page_services(main_pages, vault_pages, kek, signer, clock, new_id)
 
 
 @pytest.fixture
@@ -118,3 +100,29 @@ async def desk(
     desk = Desk(app, browser, services, clock, main, vault, kek, new_id, account.account_id)
     await desk.open(account.account_id)
     return desk
+
+
+@pytest.fixture
+def store(vault: asyncpg.Pool, kek: Kek, new_id: IdSource) -> MemberStore:
+    """Members as other processes open them."""
+    return MemberStore(vault, KeyRings(vault, kek), new_id)
+
+
+@pytest.fixture
+async def reader(
+    account: Account,
+    main: asyncpg.Pool,
+    vault: asyncpg.Pool,
+    store: MemberStore,
+    signer: LinkSigner,
+    clock: MovingClock,
+    new_id: IdSource,
+) -> Reader:
+    """Somebody who got a mail about a topic."""
+    topic = await TopicStore(vault, new_id).create(account.account_id, "weekly", {"ja": "週刊", "en": "Weekly"})
+    consent = Consent("form", clock.now() - timedelta(days=1))
+    member = await store.create(account.account_id, "taro@example.jp", consent=consent, topics=[topic.topic_id])
+    run = await make_run(
+        main, new_id, account_id=account.account_id, members=[member.member_id], topic_id=topic.topic_id
+    )
+    return Reader(account.account_id, member, run.run_id, 1, topic.topic_id, signer)

@@ -8,6 +8,7 @@ import pytest
 from core.errors import InvalidInput, Superseded
 from core.ids import encode
 from members.audience import Audience, AudienceSource, SliceEnd
+from members.choices import set_least_days
 from members.engagement import Sink
 from members.topics import TopicStore
 from scheduler import chores
@@ -105,6 +106,29 @@ async def test_who_may_not_be_sent_to_is_left_out_and_counted_by_reason(stage: S
     run = await stage.run(campaign)
     assert run.counts.snapshot == 30
     assert run.left_out == {"pending": 5, "bounced": 1}
+
+
+async def test_who_asked_for_less_mail_is_left_out_of_the_next_campaign_until_the_time_has_passed(
+    stage: Stage, vault: asyncpg.Pool
+) -> None:
+    weekly, *others = await stage.members(20)
+    await set_least_days(vault, stage.account_id, weekly, 7)
+
+    async def sent_in(days: float) -> tuple[int, dict[str, int]]:
+        campaign = await stage.scheduled(seconds=60)
+        await stage.main.execute(
+            "UPDATE run SET starts_at = app.now() + make_interval(secs => $2) WHERE run_id = $1",
+            campaign.run_id,
+            days * 86_400,
+        )
+        await chores.plan_audiences(stage.main, 30 * 86_400)
+        await stage.cut_audiences(slice_rows=10)
+        run = await stage.run(campaign)
+        return run.counts.snapshot, dict(run.left_out)
+
+    assert await sent_in(0.01) == (20, {})
+    assert await sent_in(6.9) == (len(others), {"less_often": 1})
+    assert await sent_in(7.1) == (20, {})
 
 
 async def test_who_comes_after_the_first_slice_is_not_of_the_audience(stage: Stage) -> None:

@@ -45,7 +45,7 @@ async def test_a_readers_whole_way_over_real_http(main: asyncpg.Pool, port: int,
         assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "43")
         click = await web.get(sent.click_path(3, 0))
         assert (click.status_code, click.headers["location"]) == (302, "https://shop.example.jp/spring?a=1&b=2")
-        assert (await web.get(sent.unsubscribe_path(3))).status_code == 200
+        assert (await web.get(sent.unsubscribe_path(3))).status_code == 303
         done = await web.post(sent.unsubscribe_path(3), data={"List-Unsubscribe": "One-Click"})
         assert done.status_code == 200
         assert "server" not in done.headers

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from core.tokens import SLOT_LINK, SLOT_OPEN, SLOT_UNSUBSCRIBE
+from core.tokens import SLOT_LINK, SLOT_OPEN, SLOT_PREFERENCES, SLOT_UNSUBSCRIBE
 from delivery.compose.content import Content
 from delivery.compose.mime import Body
 from delivery.compose.plaintext import plain_text
@@ -148,8 +148,16 @@ def test_a_mail_without_an_unsubscribe_link_gets_the_footer_in_both_parts() -> N
     for kind in ("plain", "html"):
         shown = part(envelope, kind)
         assert _slots(shown, "u") == [SLOT_UNSUBSCRIBE]
+        assert _slots(shown, "p") == [SLOT_PREFERENCES]
         for said in ("A & B", "東京都千代田区1-1", "03-0000-0000", "配信停止", "Unsubscribe"):
             assert said in unescape(shown)
+
+
+def test_a_template_puts_the_link_to_the_choices_where_it_likes() -> None:
+    own = "{{ preferences_url }} {{ unsubscribe_url }}"
+    envelope = compose(html=f"<p>{own}</p>", text=own)
+    for kind in ("plain", "html"):
+        assert _slots(part(envelope, kind), "p") == [SLOT_PREFERENCES]
 
 
 def test_a_mail_with_an_unsubscribe_link_gets_no_footer() -> None:

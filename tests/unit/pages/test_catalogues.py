@@ -24,8 +24,8 @@ def asked_for() -> set[str]:
         for _, _, said in templates.extract_translations(path.read_text(encoding="utf-8")):  # type: ignore[attr-defined]
             found.add(said if isinstance(said, str) else said[0])
     for path in sorted(PAGES.rglob("*.py")):
-        for _, _, messages, _ in extract("python", BytesIO(path.read_bytes()), keywords={"_": None}):
-            found.add(messages if isinstance(messages, str) else messages[0])
+        for _, message, _, _ in extract("python", BytesIO(path.read_bytes()), keywords={"_": None}):
+            found.add(message if isinstance(message, str) else message[0])
     return found
 
 
