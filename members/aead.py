@@ -3,9 +3,12 @@
 Both ways make and open the same ciphertexts (RFC 5116; 12-byte nonce, 16-byte tag). libsodium's takes half the time and
 needs a processor with AES instructions (docs/decisions/0028-libsodium-opens.md); where there are none, `cryptography`
 does it.
+
+An envelope is a text sealed under a key of its own, beside that key, wrapped under another. It is opened in one step,
+since a scan opens a million of them: the key stays in memory that is used again, and becomes no Python object.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -13,37 +16,90 @@ from nacl._sodium import ffi, lib  # nacl.bindings checks each argument and take
 
 from members.sealing import KEY_BYTES, NONCE_BYTES, TAG_BYTES
 
-Decrypt = Callable[[bytes, bytes, bytes, bytes], bytes]
-"""key, nonce, ciphertext with its tag, AAD → plaintext; raises InvalidTag, or ValueError for a wrong length."""
+WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES
+"""A wrapped key: nonce and ciphertext."""
 
 _USUAL_BYTES = 16_384
+_WRAPPED_KEY_BYTES = KEY_BYTES + TAG_BYTES
 
 
-def decrypter() -> Decrypt:
-    """Return the faster way that this processor has, for use by one thread."""
-    return SodiumDecrypter() if lib.sodium_init() >= 0 and lib.crypto_aead_aes256gcm_is_available() else decrypt
+class Decrypter(Protocol):
+    """Opens one ciphertext after the other: for one thread. Raises InvalidTag, or ValueError for a wrong length."""
+
+    def open(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+        """Return the plaintext of a ciphertext with its tag."""
+
+    def open_envelope(self, key: bytes, wrapped: bytes, key_aad: bytes, sealed: bytes, at: int, aad: bytes) -> bytes:
+        """Return what is sealed under the wrapped key. Each has its nonce in front; `sealed` counts from `at` on."""
 
 
-def decrypt(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
-    """Open one ciphertext by `cryptography`."""
-    return AESGCM(key).decrypt(nonce, sealed, aad)
+class Encrypter(Protocol):
+    """Seals one text after the other: for one thread. Raises ValueError for a wrong length."""
+
+    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        """Return the ciphertext with its tag."""
+
+
+def decrypter() -> Decrypter:
+    """Return the faster way that this processor has."""
+    return SodiumDecrypter() if _has_sodium() else PlainDecrypter()
+
+
+def encrypter() -> Encrypter:
+    """Return the faster way that this processor has."""
+    return SodiumEncrypter() if _has_sodium() else PlainEncrypter()
+
+
+def _has_sodium() -> bool:
+    return bool(lib.sodium_init() >= 0 and lib.crypto_aead_aes256gcm_is_available())
+
+
+class PlainDecrypter:
+    """Opens by `cryptography`."""
+
+    def open(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+        """Open one; see `Decrypter`."""
+        return AESGCM(key).decrypt(nonce, sealed, aad)
+
+    def open_envelope(self, key: bytes, wrapped: bytes, key_aad: bytes, sealed: bytes, at: int, aad: bytes) -> bytes:
+        """Open an envelope; see `Decrypter`."""
+        own = self.open(key, wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_aad)
+        return self.open(own, sealed[at : at + NONCE_BYTES], sealed[at + NONCE_BYTES :], aad)
 
 
 class SodiumDecrypter:
-    """Opens one ciphertext after the other by libsodium, into the same memory: for one thread."""
+    """Opens by libsodium, into the same memory each time. It reads and writes exactly the lengths that it is told."""
 
     def __init__(self) -> None:
+        self._decrypt, self._none = lib.crypto_aead_aes256gcm_decrypt, ffi.NULL
+        self._key = ffi.new("unsigned char[]", KEY_BYTES)
         self._reserve(_USUAL_BYTES)
 
-    def __call__(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
-        """Open one ciphertext; see `Decrypt`."""
-        size = len(sealed) - TAG_BYTES
+    def open(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+        """Open one; see `Decrypter`."""
+        size, none = len(sealed) - TAG_BYTES, self._none
         if len(key) != KEY_BYTES or len(nonce) != NONCE_BYTES or size < 0:
             raise ValueError("A key, a nonce or a ciphertext has the wrong length")
         if size > self._size:
             self._reserve(size)
-        # libsodium reads exactly the lengths that it is told, and writes `size` bytes.
-        if self._open(self._plain, self._none, self._none, sealed, len(sealed), aad, len(aad), nonce, key):
+        if self._decrypt(self._plain, none, none, sealed, len(sealed), aad, len(aad), nonce, key):
+            raise InvalidTag
+        plain: bytes = self._view[:size]
+        return plain
+
+    def open_envelope(self, key: bytes, wrapped: bytes, key_aad: bytes, sealed: bytes, at: int, aad: bytes) -> bytes:
+        """Open an envelope; see `Decrypter`."""
+        own, none, decrypt, begin = self._key, self._none, self._decrypt, at + NONCE_BYTES
+        size = len(sealed) - begin - TAG_BYTES
+        if len(key) != KEY_BYTES or len(wrapped) != WRAPPED_BYTES or size < 0:
+            raise ValueError("A key or a ciphertext has the wrong length")
+        if size > self._size:
+            self._reserve(size)
+        nonce, inner = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        if decrypt(own, none, none, inner, _WRAPPED_KEY_BYTES, key_aad, len(key_aad), nonce, key):
+            raise InvalidTag
+        nonce, inner = sealed[at:begin], sealed[begin:]
+        if decrypt(self._plain, none, none, inner, size + TAG_BYTES, aad, len(aad), nonce, own):
             raise InvalidTag
         plain: bytes = self._view[:size]
         return plain
@@ -52,39 +108,31 @@ class SodiumDecrypter:
         self._size = size
         self._plain = ffi.new("unsigned char[]", max(size, 1))
         self._view = ffi.buffer(self._plain)
-        self._open, self._none = lib.crypto_aead_aes256gcm_decrypt, ffi.NULL
 
 
-Encrypt = Callable[[bytes, bytes, bytes, bytes], bytes]
-"""key, nonce, plaintext, AAD → ciphertext with its tag; raises ValueError for a wrong length."""
+class PlainEncrypter:
+    """Seals by `cryptography`."""
 
-
-def encrypter() -> Encrypt:
-    """Return the faster way that this processor has, for use by one thread."""
-    return SodiumEncrypter() if lib.sodium_init() >= 0 and lib.crypto_aead_aes256gcm_is_available() else encrypt
-
-
-def encrypt(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
-    """Seal one text by `cryptography`."""
-    return AESGCM(key).encrypt(nonce, plaintext, aad)
+    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        """Seal one; see `Encrypter`."""
+        return AESGCM(key).encrypt(nonce, plaintext, aad)
 
 
 class SodiumEncrypter:
-    """Seals one text after the other by libsodium, into the same memory: for one thread."""
+    """Seals by libsodium, into the same memory each time."""
 
     def __init__(self) -> None:
+        self._encrypt, self._none = lib.crypto_aead_aes256gcm_encrypt, ffi.NULL
         self._reserve(_USUAL_BYTES)
 
-    def __call__(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
-        """Seal one text; see `Encrypt`."""
+    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+        """Seal one; see `Encrypter`."""
         if len(key) != KEY_BYTES or len(nonce) != NONCE_BYTES:
             raise ValueError("A key or a nonce has the wrong length")
-        size = len(plaintext) + TAG_BYTES
+        size, none = len(plaintext) + TAG_BYTES, self._none
         if size > self._size:
             self._reserve(size)
-        # libsodium reads exactly the lengths that it is told, and writes `size` bytes.
-        none = self._none
-        if self._seal(self._sealed, none, plaintext, len(plaintext), aad, len(aad), none, nonce, key):
+        if self._encrypt(self._sealed, none, plaintext, len(plaintext), aad, len(aad), none, nonce, key):
             raise ValueError("A text is too long to be sealed")
         sealed: bytes = self._view[:size]
         return sealed
@@ -93,4 +141,3 @@ class SodiumEncrypter:
         self._size = size
         self._sealed = ffi.new("unsigned char[]", size)
         self._view = ffi.buffer(self._sealed)
-        self._seal, self._none = lib.crypto_aead_aes256gcm_encrypt, ffi.NULL
