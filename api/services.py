@@ -37,6 +37,7 @@ from scheduler.campaigns.store import CampaignStore
 from scheduler.runs import RunStore
 from scheduler.webhooks.deliveries import WebhookDeliveries
 from scheduler.webhooks.store import WebhookStore
+from tracking.breakdown import BreakdownStore
 from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
@@ -77,6 +78,7 @@ class Services:
     campaigns: CampaignStore
     runs: RunStore
     reports: ReportStore
+    breakdowns: BreakdownStore
     events: EventFeed
     mails: MailStore
     notices: NoticeStore

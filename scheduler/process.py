@@ -15,7 +15,7 @@ from scheduler.starts import soon_due
 from scheduler.sweep import Step, Sweep
 from scheduler.webhooks.sending import WebhookSender
 from scheduler.webhooks.signing import WebhookKeys
-from tracking import engagement, feed, tallies
+from tracking import breakdown, engagement, feed, tallies
 from tracking.machines import rules, settlement
 
 HORIZON_SECONDS = 1.0
@@ -48,6 +48,8 @@ async def run(
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
         settle_events=partial(settlement.settle, main, rules.load(), settings.settle_after),
         fold=partial(tallies.fold, main),
+        break_down=partial(breakdown.break_down, main),
+        fold_breakdowns=partial(breakdown.fold, main),
         fold_engagement=partial(engagement.fold, main),
         forget_batches=partial(tallies.forget_batches, main),
         advance_feed=partial(feed.advance, main),

@@ -41,8 +41,9 @@ class Step:
 class Sweep:
     """The steps, some of them handed in.
 
-    `reap` retires dead workers, `settle_events` tells people from machines, `fold` folds tallies, `fold_engagement`
-    last opens and clicks, `forget_batches` drops old batch ids, `advance_feed` lets readers of raw events see further.
+    `reap` retires dead workers, `settle_events` tells people from machines, `fold` folds tallies, `break_down` counts
+    events by minute and provider, `fold_breakdowns` folds that, `fold_engagement` last opens and clicks,
+    `forget_batches` drops old batch ids, `advance_feed` lets readers of raw events see further.
     `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log is kept,
     `consent_days` how long consents of who is not mailed any more are, `unconfirmed_days` how long sign-ups that nobody
     confirmed are.
@@ -62,6 +63,8 @@ class Sweep:
         reap: Call,
         settle_events: Call,
         fold: Call,
+        break_down: Call,
+        fold_breakdowns: Call,
         fold_engagement: Call,
         forget_batches: Call,
         advance_feed: Call,
@@ -82,6 +85,8 @@ class Sweep:
             Step("carry_stops", lambda: chores.carry_stops(main, stops), 0.5),
             Step("settle_events", settle_events, 1.0),
             Step("fold", fold, 1.0),
+            Step("break_down", break_down, 1.0),
+            Step("fold_breakdowns", fold_breakdowns, 1.0),
             Step("fold_engagement", fold_engagement, 1.0),
             Step("advance_feed", advance_feed, 1.0),
             Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),

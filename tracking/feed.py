@@ -9,12 +9,12 @@ that moment has ended, all up to the mark is safe. That takes a second or two; a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
 from core import sql
-from tracking.event import Kind
 from tracking.machines.rules import Label
 
 SQL = sql.load(__package__ or "", "feed.sql")
@@ -24,17 +24,24 @@ WINDOWS = 8
 """Windows of places that one page looks through, each twice as wide as the one before: 5 million places in all."""
 
 
+FedKind = Literal["open", "click", "unsubscribe", "honeypot", "bounce", "complaint"]
+
+
 @dataclass(frozen=True, slots=True)
 class FedEvent:
-    """One event. `link` and `url` are a click's. `label` and its `rule` are final once the event is settled."""
+    """One event. `link` and `url` are a click's, `detail` is a bounce's class.
+
+    `label` and its `rule` are final once the event is settled.
+    """
 
     position: int
-    kind: Kind
+    kind: FedKind
     link: int | None
     url: str | None
     occurred_at: datetime
     label: Label
     rule: str | None
+    detail: str | None
     run_id: UUID
     campaign_id: UUID
     member_id: UUID
@@ -62,7 +69,9 @@ class EventFeed:
     def __init__(self, main: asyncpg.Pool) -> None:
         self._main = main
 
-    async def read(self, account_id: UUID, *, after: int = 0, kind: Kind | None = None, limit: int = 500) -> FeedPage:
+    async def read(
+        self, account_id: UUID, *, after: int = 0, kind: FedKind | None = None, limit: int = 500
+    ) -> FeedPage:
         """Return at most `limit` events behind the place `after`.
 
         Where an account has few among many, a page may be short, or empty, and still not be the last.

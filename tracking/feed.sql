@@ -20,7 +20,7 @@ SELECT safe FROM event_feed;
 -- $1 account, places after $2 and up to $3, $4 kind or null, $5 how many. The window is bounded, since the index only says
 -- where to look: without its end the rest of the table would be read.
 SELECT e.position, e.kind, nullif(e.link, -1) AS link, content.links[e.link + 1] AS url, e.occurred_at, e.label,
-       e.rule, e.run_id, run.campaign_id, m.member_id
+       e.rule, nullif(e.detail, '') AS detail, e.run_id, run.campaign_id, m.member_id
 FROM event e
 JOIN run ON run.run_id = e.run_id AND run.account_id = $1 AND run.kind = 'campaign'
 JOIN content ON content.content_id = run.content_id

@@ -4,7 +4,8 @@ Exact at once: counters are written in the transactions that they count, and a r
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +15,7 @@ from core import sql
 from core.errors import NotFound
 from tracking import tallies
 from tracking.event import NO_LINK
-from tracking.figures import CampaignReport, Figures, LinkReport, RunReport
+from tracking.figures import BOUNCED, CampaignReport, Figures, LinkReport, RunReport
 from tracking.tallies import Tally
 
 SQL = sql.load(__package__ or "", "reports.sql")
@@ -27,45 +28,60 @@ class ReportStore:
         self._main = main
 
     async def campaign(self, account_id: UUID, campaign_id: UUID) -> CampaignReport:
-        """Return the figures of each run and of all; a campaign that never ran has zeros."""
+        """Return the figures of each run and of all; a campaign that never ran has zeros. Raises NotFound."""
+        [report] = await self.compare(account_id, [campaign_id])
+        return report
+
+    async def compare(self, account_id: UUID, campaign_ids: Sequence[UUID]) -> tuple[CampaignReport, ...]:
+        """Return the reports of several campaigns as of one moment, in this order. Raises NotFound for any."""
         async with (
             self._main.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            name = await _name(connection, account_id, campaign_id)
-            runs = await connection.fetch(SQL["runs"], account_id, campaign_id)
-            run_ids = [run["run_id"] for run in runs]
-            uncertain = {row["run_id"]: row["total"] for row in await connection.fetch(SQL["uncertain"], run_ids)}
-            counted: defaultdict[UUID, list[Tally]] = defaultdict(list)
-            for tally in await tallies.read(connection, run_ids):
-                counted[tally.run_id].append(tally)
-        reports = tuple(
-            RunReport(
-                **{key: value for key, value in run.items() if key != "snapshot"},
-                figures=figures(
-                    counted[run["run_id"]],
-                    snapshot=run["snapshot"],
-                    uncertain=uncertain.get(run["run_id"], 0),
-                    cancelled=run["state"] == "cancelled",
-                ),
-            )
-            for run in runs
-        )
-        return CampaignReport(campaign_id, name, reports, Figures.total(report.figures for report in reports))
+            until = await connection.fetchval(SQL["settled_until"])
+            return tuple([await _campaign(connection, account_id, one, until) for one in campaign_ids])
 
     async def links(self, account_id: UUID, campaign_id: UUID) -> tuple[LinkReport, ...]:
         """Return each link of each run, also those that nobody followed, in the order of runs and numbers."""
         async with self._main.acquire() as connection:
-            await _name(connection, account_id, campaign_id)
+            await name_of(connection, account_id, campaign_id)
             rows = await connection.fetch(SQL["links"], account_id, campaign_id)
         return tuple(LinkReport(**dict(row)) for row in rows)
 
 
-async def _name(connection: PoolConnectionProxy, account_id: UUID, campaign_id: UUID) -> str:
+async def name_of(connection: PoolConnectionProxy, account_id: UUID, campaign_id: UUID) -> str:
+    """Return a campaign's name. Raises NotFound."""
     name: str | None = await connection.fetchval(SQL["campaign"], account_id, campaign_id)
     if name is None:
         raise NotFound("No such campaign")
     return name
+
+
+async def _campaign(
+    connection: PoolConnectionProxy, account_id: UUID, campaign_id: UUID, settled_until: datetime
+) -> CampaignReport:
+    name = await name_of(connection, account_id, campaign_id)
+    runs = await connection.fetch(SQL["runs"], account_id, campaign_id)
+    run_ids = [run["run_id"] for run in runs]
+    uncertain = {row["run_id"]: row["total"] for row in await connection.fetch(SQL["uncertain"], run_ids)}
+    counted: defaultdict[UUID, list[Tally]] = defaultdict(list)
+    for tally in await tallies.read(connection, run_ids):
+        counted[tally.run_id].append(tally)
+    reports = tuple(
+        RunReport(
+            **{key: value for key, value in run.items() if key != "snapshot"},
+            figures=figures(
+                counted[run["run_id"]],
+                snapshot=run["snapshot"],
+                uncertain=uncertain.get(run["run_id"], 0),
+                cancelled=run["state"] == "cancelled",
+            ),
+        )
+        for run in runs
+    )
+    return CampaignReport(
+        campaign_id, name, reports, Figures.total(report.figures for report in reports), settled_until
+    )
 
 
 def figures(counted: Iterable[Tally], *, snapshot: int, uncertain: int, cancelled: bool) -> Figures:
@@ -73,12 +89,15 @@ def figures(counted: Iterable[Tally], *, snapshot: int, uncertain: int, cancelle
     totals: defaultdict[str, int] = defaultdict(int)
     people: defaultdict[str, int] = defaultdict(int)
     reasons: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    bounced: dict[str, int] = {}
     for tally in counted:
         if tally.link == NO_LINK:
             totals[tally.kind] += tally.total
             people[tally.kind] += tally.people
             if tally.total:
                 reasons[tally.kind][tally.detail] = tally.total
+            if tally.kind == "bounce" and tally.people:
+                bounced[tally.detail] = tally.people
     left = snapshot - totals["accepted"] - totals["failed"] - totals["suppressed"] - uncertain
     return Figures(
         snapshot=snapshot,
@@ -93,7 +112,16 @@ def figures(counted: Iterable[Tally], *, snapshot: int, uncertain: int, cancelle
         deferred=totals["deferred"],
         opens=totals["open"],
         unique_opens=people["open"],
+        human_opens=totals["human_open"],
+        unique_human_opens=people["human_open"],
+        machine_opens=totals["machine_open"],
         clicks=totals["click"],
         unique_clicks=people["click"],
+        human_clicks=totals["human_click"],
+        unique_human_clicks=people["human_click"],
+        machine_clicks=totals["machine_click"],
         unsubscribes=people["unsubscribe"],
+        bounces=sum(count for kind, count in bounced.items() if kind in BOUNCED),
+        bounces_by_class=dict(sorted(bounced.items())),
+        complaints=people["complaint"],
     )

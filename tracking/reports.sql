@@ -1,6 +1,9 @@
 -- name: campaign
 SELECT name FROM campaign WHERE account_id = $1 AND campaign_id = $2;
 
+-- name: settled_until
+SELECT until FROM settlement;
+
 -- name: runs
 SELECT run_id, state, starts_at, started_at, first_sent_at, finished_at, snapshot
 FROM run WHERE account_id = $1 AND campaign_id = $2 AND kind = 'campaign' ORDER BY run_id;
@@ -18,16 +21,19 @@ GROUP BY run_id;
 -- name: links
 -- Every link of every run's content, also those that nobody followed.
 SELECT run.run_id, l.number::int - 1 AS number, l.url,
-       coalesce(sum(t.total), 0)::bigint AS clicks, coalesce(sum(t.people), 0)::bigint AS unique_clicks
+       coalesce(sum(t.total) FILTER (WHERE t.kind = 'click'), 0)::bigint AS clicks,
+       coalesce(sum(t.people) FILTER (WHERE t.kind = 'click'), 0)::bigint AS unique_clicks,
+       coalesce(sum(t.total) FILTER (WHERE t.kind = 'human_click'), 0)::bigint AS human_clicks,
+       coalesce(sum(t.people) FILTER (WHERE t.kind = 'human_click'), 0)::bigint AS unique_human_clicks
 FROM run
 JOIN content USING (content_id)
 CROSS JOIN LATERAL unnest(content.links) WITH ORDINALITY AS l (url, number)
 LEFT JOIN LATERAL (
-    SELECT total, people FROM tally
-    WHERE tally.run_id = run.run_id AND tally.kind = 'click' AND tally.link = l.number - 1
+    SELECT kind, total, people FROM tally
+    WHERE tally.run_id = run.run_id AND tally.kind IN ('click', 'human_click') AND tally.link = l.number - 1
     UNION ALL
-    SELECT total, people FROM tally_delta d
-    WHERE d.run_id = run.run_id AND d.kind = 'click' AND d.link = l.number - 1) t ON true
+    SELECT kind, total, people FROM tally_delta d
+    WHERE d.run_id = run.run_id AND d.kind IN ('click', 'human_click') AND d.link = l.number - 1) t ON true
 WHERE run.account_id = $1 AND run.campaign_id = $2 AND run.kind = 'campaign'
 GROUP BY run.run_id, l.number, l.url
 ORDER BY run.run_id, l.number;

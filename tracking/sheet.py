@@ -1,7 +1,4 @@
-"""Reports as CSV (RFC 4180), safe to open in a spreadsheet.
-
-A cell of text that a spreadsheet could take for a formula gets a leading apostrophe (OWASP, CSV injection).
-"""
+"""Reports as CSV (RFC 4180), safe to open in a spreadsheet: what could be a formula is disarmed (members/formulas)."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -9,30 +6,18 @@ from datetime import datetime
 from io import StringIO
 
 from core import ids
-from tracking.figures import CampaignReport, Figures, LinkReport, RunReport
+from members.formulas import disarm
+from tracking import breakdown
+from tracking.breakdown import Breakdown, Provider, Series
+from tracking.figures import COUNTS, RATES, CampaignReport, Figures, LinkReport, RunReport
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
-
-_COUNTS = (
-    "snapshot",
-    "accepted",
-    "failed",
-    "suppressed",
-    "cancelled",
-    "uncertain",
-    "waiting",
-    "deferred",
-    "opens",
-    "unique_opens",
-    "clicks",
-    "unique_clicks",
-    "unsubscribes",
-)
-_RATES = ("open_rate", "unique_open_rate", "click_rate", "unique_click_rate")
 _TIMES = ("starts_at", "started_at", "first_sent_at", "finished_at", "lateness_ms")
 
-CAMPAIGN_COLUMNS = ("campaign", "run", "state", *_COUNTS, *_RATES, *_TIMES)
-LINK_COLUMNS = ("run", "number", "url", "clicks", "unique_clicks")
+CAMPAIGN_COLUMNS = ("campaign", "run", "state", *COUNTS, *RATES, *_TIMES)
+LINK_COLUMNS = ("run", "number", "url", "clicks", "unique_clicks", "human_clicks", "unique_human_clicks")
+COMPARISON_COLUMNS = ("id", "campaign", "runs", *COUNTS, *RATES)
+SERIES_COLUMNS = ("at", *breakdown.COUNTS)
+PROVIDER_COLUMNS = ("provider", *breakdown.COUNTS)
 
 Cell = str | int | float | datetime | None
 
@@ -51,12 +36,33 @@ def campaign_csv(report: CampaignReport) -> str:
 def links_csv(links: Iterable[LinkReport]) -> str:
     """Return one line a link."""
     lines: list[Sequence[Cell]] = [LINK_COLUMNS]
-    lines += [[ids.encode("run", one.run_id), one.number, one.url, one.clicks, one.unique_clicks] for one in links]
+    lines += [[ids.encode("run", one.run_id), *(getattr(one, name) for name in LINK_COLUMNS[1:])] for one in links]
     return _written(lines)
 
 
+def comparison_csv(reports: Iterable[CampaignReport]) -> str:
+    """Return one line a campaign: the sum of its runs."""
+    lines: list[Sequence[Cell]] = [COMPARISON_COLUMNS]
+    lines += [[ids.encode("cmp", one.campaign_id), one.name, len(one.runs), *_counted(one.total)] for one in reports]
+    return _written(lines)
+
+
+def series_csv(series: Series) -> str:
+    """Return one line a step in which something happened."""
+    return _written([SERIES_COLUMNS, *([span.at, *_broken_down(span.counts)] for span in series.spans)])
+
+
+def providers_csv(providers: Iterable[Provider]) -> str:
+    """Return one line a provider."""
+    return _written([PROVIDER_COLUMNS, *([one.provider, *_broken_down(one.counts)] for one in providers)])
+
+
 def _counted(figures: Figures) -> list[Cell]:
-    return [getattr(figures, name) for name in (*_COUNTS, *_RATES)]
+    return [getattr(figures, name) for name in (*COUNTS, *RATES)]
+
+
+def _broken_down(counts: Breakdown) -> list[Cell]:
+    return [getattr(counts, name) for name in breakdown.COUNTS]
 
 
 def _times(run: RunReport) -> list[Cell]:
@@ -71,7 +77,7 @@ def _written(lines: Iterable[Sequence[Cell]]) -> str:
 
 def _cell(value: Cell) -> str:
     if isinstance(value, str):
-        return "'" + value if value.startswith(_FORMULA) else value
+        return disarm(value)
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
     if isinstance(value, float):

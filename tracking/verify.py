@@ -26,6 +26,7 @@ unsubscribes_stop               every unsubscribe, and every complaint, has stop
 firsts_equal_distinct_events    first_event holds each (recipient, kind, link) of the events, and of those that are
                                 settled each (recipient, label and kind, link), and nothing else
 bounces_equal_distinct_events   bounce holds each (recipient, class) of the bounces, and nothing else
+breakdowns_add_up               over all minutes, and over all sites, there is as much as there are rows
 counters_equal_recounts         folded and unfolded counters equal the rows that they count: by reason, by link, and of
                                 settled events by label
 
@@ -60,6 +61,7 @@ LAWS = (
     "unsubscribes_stop",
     "firsts_equal_distinct_events",
     "bounces_equal_distinct_events",
+    "breakdowns_add_up",
     "counters_equal_recounts",
 )
 

@@ -182,6 +182,35 @@ FULL JOIN (SELECT seq, class AS detail FROM bounce WHERE run_id = $1) b USING (s
 WHERE e.seq IS NULL OR b.seq IS NULL
 LIMIT 5;
 
+-- name: breakdowns_add_up
+-- Over all minutes, and over all sites, there is as much of each kind as there are rows, of events up to the place that is
+-- reached.
+WITH reached AS (
+         SELECT e.seq, e.kind, e.label, e.detail FROM event e, breakdown_progress p
+         WHERE e.run_id = $1 AND (e.position <= p.position OR e.position IS NULL)),
+     counted AS (
+         SELECT outcome::text AS kind, count(*) AS total, 0 AS people FROM result
+         WHERE run_id = $1 AND outcome IN ('accepted', 'deferred', 'failed') GROUP BY outcome
+         UNION ALL
+         SELECT k.kind, count(*), 0 FROM reached CROSS JOIN LATERAL unnest(app.breakdown_kinds(reached.kind, label)) AS k (kind)
+         GROUP BY k.kind
+         UNION ALL
+         SELECT kind, 0, count(DISTINCT (seq, detail)) FROM reached GROUP BY kind),
+     expected AS (
+         SELECT dimension, kind, sum(total) AS total, sum(people) AS people
+         FROM counted CROSS JOIN unnest(ARRAY['minute', 'site']) AS dimension GROUP BY dimension, kind),
+     found AS (
+         SELECT dimension, kind, sum(total) AS total, sum(people) AS people
+         FROM (SELECT dimension, kind, total, people FROM breakdown WHERE run_id = $1
+               UNION ALL
+               SELECT dimension, kind, total, people FROM breakdown_delta WHERE run_id = $1) n
+         GROUP BY dimension, kind)
+SELECT format('%s by %s: expected %s (%s people), found %s (%s)', kind, dimension, e.total, e.people, f.total, f.people)
+           AS example, count(*) OVER () AS count
+FROM expected e FULL JOIN found f USING (dimension, kind)
+WHERE (coalesce(e.total, 0), coalesce(e.people, 0)) <> (coalesce(f.total, 0), coalesce(f.people, 0))
+LIMIT 5;
+
 -- name: counters_equal_recounts
 WITH counted AS (
          SELECT kind, detail, link, sum(total)::bigint AS total, sum(people)::bigint AS people

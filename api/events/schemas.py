@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.pagination import page_after
 from api.values import Answer, CampaignId, EventId, MemberId, RunId
 from core.errors import Fault, InvalidInput
-from tracking.event import Kind
-from tracking.feed import FedEvent
+from tracking.feed import FedEvent, FedKind
 from tracking.machines.rules import Label
 
 MAX_LIMIT = 10_000
@@ -24,7 +23,7 @@ class EventsAsked(BaseModel):
 
     limit: int = Field(500, ge=1, le=MAX_LIMIT, description="How many at most")
     cursor: str | None = Field(None, max_length=100, description="`next` of the answer before; none: from the first")
-    kind: Kind | None = Field(None, description="Of this kind alone")
+    kind: FedKind | None = Field(None, description="Of this kind alone")
     format: Literal["json", "jsonl"] = Field("json", description="`jsonl`: an event a line, `next` in the Link header")
 
     @property
@@ -53,13 +52,14 @@ class EventShown(Answer):
                     "occurred_at": "2026-12-01T00:04:11.250000Z",
                     "label": "machine",
                     "rule": "scanner",
+                    "detail": None,
                 }
             ]
         }
     )
 
     id: EventId = Field(description="Its place in the feed: the same at every reading")
-    kind: Kind
+    kind: FedKind
     campaign: CampaignId
     run: RunId
     member: MemberId
@@ -68,6 +68,7 @@ class EventShown(Answer):
     occurred_at: datetime
     label: Label = Field(description="Whether a person or a machine did it; final once settled")
     rule: str | None = Field(description="The rule that says so")
+    detail: str | None = Field(description="A bounce's class")
 
 
 class EventsShown(Answer):
@@ -91,4 +92,5 @@ def shown(event: FedEvent) -> EventShown:
         occurred_at=event.occurred_at,
         label=event.label,
         rule=event.rule,
+        detail=event.detail,
     )

@@ -1,15 +1,33 @@
-"""/v1/reports: what campaigns came to, as JSON and as CSV."""
+"""/v1/reports: what campaigns came to, over time, side by side and at each provider; as JSON and as CSV."""
 
-from fastapi import APIRouter, Response
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from api.auth import By, Requires
-from api.reports.schemas import CampaignReportShown, LinkShown, LinksShown
+from api.reports.schemas import (
+    CampaignReportShown,
+    CompareAsked,
+    ComparisonShown,
+    LinkShown,
+    LinksShown,
+    PeriodAsked,
+    ProviderShown,
+    ProvidersShown,
+    SeriesAsked,
+    SeriesShown,
+    SheetAsked,
+)
 from api.route import Route
 from api.services import From
 from api.values import CampaignPath
-from tracking.sheet import campaign_csv, links_csv
+from core.clock import Clock
+from tracking import sheet
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"], route_class=Route)
+
+DEFAULT_PERIOD = timedelta(days=30)
 
 
 class Sheet(Response):
@@ -18,11 +36,15 @@ class Sheet(Response):
     media_type = "text/csv; charset=utf-8; header=present"
 
 
+AsSheet = Annotated[SheetAsked, Query()]
+
+
 # The .csv routes come first: an id would match their paths too.
 @router.get("/campaigns/{campaign_id}.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
-async def campaign_report_csv(campaign_id: CampaignPath, by: By, services: From) -> Sheet:
+async def campaign_report_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
     """Download a campaign's figures: a line for each run, the last one their sum."""
-    return _sheet(campaign_csv(await services.reports.campaign(by.account_id, campaign_id)), "campaign")
+    found = await services.reports.campaign(by.account_id, campaign_id)
+    return _sheet(sheet.campaign_csv(found), "campaign", bom=asked.bom)
 
 
 @router.get("/campaigns/{campaign_id}", dependencies=[Requires("reports:read")])
@@ -32,9 +54,10 @@ async def campaign_report(campaign_id: CampaignPath, by: By, services: From) -> 
 
 
 @router.get("/campaigns/{campaign_id}/links.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
-async def links_report_csv(campaign_id: CampaignPath, by: By, services: From) -> Sheet:
+async def links_report_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
     """Download a campaign's links and their clicks."""
-    return _sheet(links_csv(await services.reports.links(by.account_id, campaign_id)), "links")
+    found = await services.reports.links(by.account_id, campaign_id)
+    return _sheet(sheet.links_csv(found), "links", bom=asked.bom)
 
 
 @router.get("/campaigns/{campaign_id}/links", dependencies=[Requires("reports:read")])
@@ -44,5 +67,77 @@ async def links_report(campaign_id: CampaignPath, by: By, services: From) -> Lin
     return LinksShown(items=[LinkShown.model_validate(link) for link in found])
 
 
-def _sheet(content: str, name: str) -> Sheet:
-    return Sheet(content, headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
+@router.get("/campaigns/{campaign_id}/series.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
+async def series_report_csv(
+    campaign_id: CampaignPath, asked: Annotated[SeriesAsked, Query()], by: By, services: From
+) -> Sheet:
+    """Download a campaign over time: a line for each minute, hour or day in which something happened."""
+    found = await services.breakdowns.series(
+        by.account_id, campaign_id, asked.step, hours=asked.hours, time_zone=asked.time_zone
+    )
+    return _sheet(sheet.series_csv(found), "series", bom=asked.bom)
+
+
+@router.get("/campaigns/{campaign_id}/series", dependencies=[Requires("reports:read")])
+async def series_report(
+    campaign_id: CampaignPath, asked: Annotated[SeriesAsked, Query()], by: By, services: From
+) -> SeriesShown:
+    """Read a campaign over time, by minute, hour or day of a zone; its first 48 hours if nothing is said."""
+    found = await services.breakdowns.series(
+        by.account_id, campaign_id, asked.step, hours=asked.hours, time_zone=asked.time_zone
+    )
+    return SeriesShown.model_validate(found)
+
+
+@router.get("/campaigns/{campaign_id}/providers.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
+async def campaign_providers_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
+    """Download how a campaign fared at each provider."""
+    found = await services.breakdowns.providers(by.account_id, campaign_id)
+    return _sheet(sheet.providers_csv(found), "providers", bom=asked.bom)
+
+
+@router.get("/campaigns/{campaign_id}/providers", dependencies=[Requires("reports:read")])
+async def campaign_providers(campaign_id: CampaignPath, by: By, services: From) -> ProvidersShown:
+    """Read how a campaign fared at each provider that the rule file names, and at all others."""
+    found = await services.breakdowns.providers(by.account_id, campaign_id)
+    return ProvidersShown(items=[ProviderShown.model_validate(one) for one in found])
+
+
+@router.get("/compare.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
+async def compare_campaigns_csv(asked: Annotated[CompareAsked, Query()], by: By, services: From) -> Sheet:
+    """Download campaigns side by side: a line for each."""
+    found = await services.reports.compare(by.account_id, asked.campaign)
+    return _sheet(sheet.comparison_csv(found), "campaigns", bom=asked.bom)
+
+
+@router.get("/compare", dependencies=[Requires("reports:read")])
+async def compare_campaigns(asked: Annotated[CompareAsked, Query()], by: By, services: From) -> ComparisonShown:
+    """Read up to 20 campaigns side by side, as of one moment."""
+    found = await services.reports.compare(by.account_id, asked.campaign)
+    return ComparisonShown(items=[CampaignReportShown.model_validate(report) for report in found])
+
+
+@router.get("/deliverability.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
+async def deliverability_csv(asked: Annotated[PeriodAsked, Query()], by: By, services: From) -> Sheet:
+    """Download how the mail of a period's runs fared at each provider."""
+    found = await services.breakdowns.deliverability(by.account_id, *_period(asked, services.clock))
+    return _sheet(sheet.providers_csv(found), "deliverability", bom=asked.bom)
+
+
+@router.get("/deliverability", dependencies=[Requires("reports:read")])
+async def deliverability(asked: Annotated[PeriodAsked, Query()], by: By, services: From) -> ProvidersShown:
+    """Read how the mail of all runs that started in a period fared at each provider: deferrals, bounces, complaints."""
+    found = await services.breakdowns.deliverability(by.account_id, *_period(asked, services.clock))
+    return ProvidersShown(items=[ProviderShown.model_validate(one) for one in found])
+
+
+def _period(asked: PeriodAsked, clock: Clock) -> tuple[datetime, datetime]:
+    until = asked.until or clock.now()
+    return asked.since or until - DEFAULT_PERIOD, until
+
+
+def _sheet(content: str, name: str, *, bom: bool) -> Sheet:
+    return Sheet(
+        ("\N{BYTE ORDER MARK}" if bom else "") + content,
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )

@@ -1,34 +1,65 @@
 """Reports as they are shown."""
 
 from datetime import datetime
+from typing import Annotated
+from zoneinfo import available_timezones
 
-from pydantic import Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.values import Answer, CampaignId, RunId
+from api.values import Answer, CampaignId, Instant, RunId
+from tracking.breakdown import Step
+from tracking.figures import MEANINGS, RATES
+
+MOST_HOURS = 24 * 366
+MOST_COMPARED = 20
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("There is no such time zone")
+    return name
+
+
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
 
 
 class FiguresShown(Answer):
-    """accepted + failed + suppressed + cancelled + uncertain + waiting = snapshot. Rates are for each accepted one."""
+    """accepted + failed + suppressed + cancelled + uncertain + waiting = snapshot, always."""
 
-    snapshot: int
-    accepted: int
-    failed: int
-    failed_by_reason: dict[str, int]
-    suppressed: int
-    suppressed_by_reason: dict[str, int]
-    cancelled: int
-    uncertain: int
-    waiting: int
-    deferred: int = Field(description="Tries that the receiver put off")
-    opens: int
-    unique_opens: int
-    clicks: int
-    unique_clicks: int
-    unsubscribes: int
-    open_rate: float | None
-    unique_open_rate: float | None
-    click_rate: float | None
-    unique_click_rate: float | None
+    snapshot: int = Field(description=MEANINGS["snapshot"])
+    accepted: int = Field(description=MEANINGS["accepted"])
+    failed: int = Field(description=MEANINGS["failed"])
+    failed_by_reason: dict[str, int] = Field(description=MEANINGS["failed_by_reason"])
+    suppressed: int = Field(description=MEANINGS["suppressed"])
+    suppressed_by_reason: dict[str, int] = Field(description=MEANINGS["suppressed_by_reason"])
+    cancelled: int = Field(description=MEANINGS["cancelled"])
+    uncertain: int = Field(description=MEANINGS["uncertain"])
+    waiting: int = Field(description=MEANINGS["waiting"])
+    deferred: int = Field(description=MEANINGS["deferred"])
+    opens: int = Field(description=MEANINGS["opens"])
+    unique_opens: int = Field(description=MEANINGS["unique_opens"])
+    human_opens: int = Field(description=MEANINGS["human_opens"])
+    unique_human_opens: int = Field(description=MEANINGS["unique_human_opens"])
+    machine_opens: int = Field(description=MEANINGS["machine_opens"])
+    clicks: int = Field(description=MEANINGS["clicks"])
+    unique_clicks: int = Field(description=MEANINGS["unique_clicks"])
+    human_clicks: int = Field(description=MEANINGS["human_clicks"])
+    unique_human_clicks: int = Field(description=MEANINGS["unique_human_clicks"])
+    machine_clicks: int = Field(description=MEANINGS["machine_clicks"])
+    unsubscribes: int = Field(description=MEANINGS["unsubscribes"])
+    bounces: int = Field(description=MEANINGS["bounces"])
+    bounces_by_class: dict[str, int] = Field(description=MEANINGS["bounces_by_class"])
+    complaints: int = Field(description=MEANINGS["complaints"])
+    open_rate: float | None = Field(description=RATES["open_rate"].definition)
+    unique_open_rate: float | None = Field(description=RATES["unique_open_rate"].definition)
+    human_open_rate: float | None = Field(description=RATES["human_open_rate"].definition)
+    click_rate: float | None = Field(description=RATES["click_rate"].definition)
+    unique_click_rate: float | None = Field(description=RATES["unique_click_rate"].definition)
+    human_click_rate: float | None = Field(description=RATES["human_click_rate"].definition)
+    click_to_open_rate: float | None = Field(description=RATES["click_to_open_rate"].definition)
+    unsubscribe_rate: float | None = Field(description=RATES["unsubscribe_rate"].definition)
+    bounce_rate: float | None = Field(description=RATES["bounce_rate"].definition)
+    complaint_rate: float | None = Field(description=RATES["complaint_rate"].definition)
 
 
 class RunReportShown(Answer):
@@ -51,6 +82,7 @@ class CampaignReportShown(Answer):
     name: str
     total: FiguresShown
     runs: list[RunReportShown]
+    settled_until: datetime = Field(description="What came before it is told apart by people and machines for good")
 
 
 class LinkShown(Answer):
@@ -59,8 +91,10 @@ class LinkShown(Answer):
     run: RunId = Field(validation_alias="run_id")
     number: int
     url: str
-    clicks: int
-    unique_clicks: int
+    clicks: int = Field(description=MEANINGS["clicks"])
+    unique_clicks: int = Field(description="Recipients who followed this one")
+    human_clicks: int = Field(description=MEANINGS["human_clicks"])
+    unique_human_clicks: int = Field(description="Recipients who followed this one themselves")
 
 
 class LinksShown(Answer):
@@ -68,3 +102,101 @@ class LinksShown(Answer):
 
     items: list[LinkShown]
     next: None = None
+
+
+class BreakdownShown(Answer):
+    """Figures of one part of a campaign; people stand where they did something first."""
+
+    accepted: int = Field(description=MEANINGS["accepted"])
+    failed: int = Field(description=MEANINGS["failed"])
+    deferred: int = Field(description=MEANINGS["deferred"])
+    opens: int = Field(description=MEANINGS["opens"])
+    unique_opens: int = Field(description=MEANINGS["unique_opens"])
+    human_opens: int = Field(description=MEANINGS["human_opens"])
+    machine_opens: int = Field(description=MEANINGS["machine_opens"])
+    clicks: int = Field(description=MEANINGS["clicks"])
+    unique_clicks: int = Field(description=MEANINGS["unique_clicks"])
+    human_clicks: int = Field(description=MEANINGS["human_clicks"])
+    machine_clicks: int = Field(description=MEANINGS["machine_clicks"])
+    unsubscribes: int = Field(description=MEANINGS["unsubscribes"])
+    bounces: int = Field(description=MEANINGS["bounces"])
+    complaints: int = Field(description=MEANINGS["complaints"])
+
+
+class SpanShown(Answer):
+    """What happened from `at` on, for one step."""
+
+    at: datetime
+    counts: BreakdownShown
+
+
+class SeriesShown(Answer):
+    """A campaign over time; steps in which nothing happened are left out."""
+
+    campaign: CampaignId = Field(validation_alias="campaign_id")
+    step: Step
+    time_zone: str
+    since: datetime
+    until: datetime
+    items: list[SpanShown] = Field(validation_alias="spans")
+
+
+class ProviderShown(Answer):
+    """How mail fared at a provider that the rule file names, or at all others (`other`)."""
+
+    provider: str
+    counts: BreakdownShown
+    deferred_by_reason: dict[str, int] = Field(description="Tries put off, by reason")
+    failed_by_reason: dict[str, int] = Field(description=MEANINGS["failed_by_reason"])
+
+
+class ProvidersShown(Answer):
+    """Every provider that mail went to."""
+
+    items: list[ProviderShown]
+    next: None = None
+
+
+class ComparisonShown(Answer):
+    """Campaigns side by side, as of one moment."""
+
+    items: list[CampaignReportShown]
+    next: None = None
+
+
+class SeriesAsked(BaseModel):
+    """Which part of a campaign's time is asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    step: Step = "hour"
+    hours: int = Field(48, ge=1, le=MOST_HOURS, description="From the start of the first run; by the minute up to 48")
+    time_zone: TimeZone | None = Field(None, description="Whose hours and days; if not said, the campaign's, else UTC")
+    bom: bool = Field(default=False, description="Of CSV: begin with a byte order mark, for Excel")
+
+
+class PeriodAsked(BaseModel):
+    """Which runs are asked for, by when they started: those of the last 30 days, if nothing is said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: Instant | None = None
+    until: Instant | None = None
+    bom: bool = Field(default=False, description="Of CSV: begin with a byte order mark, for Excel")
+
+
+class CompareAsked(BaseModel):
+    """Which campaigns are compared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    campaign: list[CampaignId] = Field(min_length=1, max_length=MOST_COMPARED, description="Said once for each")
+    bom: bool = Field(default=False, description="Of CSV: begin with a byte order mark, for Excel")
+
+
+class SheetAsked(BaseModel):
+    """How a sheet is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bom: bool = Field(default=False, description="Begin with a byte order mark, for Excel")

@@ -39,6 +39,7 @@ from scheduler.resealing import ResealJobs
 from scheduler.runs import RunStore
 from scheduler.webhooks.deliveries import WebhookDeliveries
 from scheduler.webhooks.store import WebhookStore
+from tracking.breakdown import BreakdownStore
 from tracking.engagement import MemberEngagement
 from tracking.feed import EventFeed
 from tracking.mails import MailStore
@@ -102,6 +103,7 @@ def _services(this: Process, opened: Opened) -> Services:
         ),
         runs=RunStore(main),
         reports=ReportStore(main),
+        breakdowns=BreakdownStore(main),
         events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),

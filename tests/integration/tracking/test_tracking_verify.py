@@ -108,13 +108,16 @@ BREACHES = [
            FROM run JOIN recipient USING (run_id) WHERE seq = 2""",
         {"nothing_sent_after_a_stop"},
     ),
-    ("DELETE FROM result WHERE seq = 8", {"open_intents_are_leased", "waiting_are_covered", "counters_equal_recounts"}),
+    (
+        "DELETE FROM result WHERE seq = 8",
+        {"open_intents_are_leased", "waiting_are_covered", "breakdowns_add_up", "counters_equal_recounts"},
+    ),
     (
         "UPDATE result SET outcome = 'accepted' WHERE seq = 1 AND try = 1",
-        {"accepted_once", "nothing_follows_a_final_result", "counters_equal_recounts"},
+        {"accepted_once", "nothing_follows_a_final_result", "breakdowns_add_up", "counters_equal_recounts"},
     ),
     ("UPDATE result SET outcome = 'released' WHERE seq = 4", {"waiting_are_covered"}),
-    ("UPDATE result SET reason = 'spam' WHERE seq = 2", {"counters_equal_recounts"}),
+    ("UPDATE result SET reason = 'spam' WHERE seq = 2", {"breakdowns_add_up", "counters_equal_recounts"}),
     ("DELETE FROM omission", {"waiting_are_covered", "counters_equal_recounts"}),
     ("INSERT INTO omission SELECT run_id, 8, reason, at FROM omission", {"settled_once", "counters_equal_recounts"}),
     ("DELETE FROM chunk WHERE state = 'ready'", {"waiting_are_covered"}),
@@ -126,7 +129,10 @@ BREACHES = [
     ("DELETE FROM worker", {"leases_are_live"}),
     ("UPDATE run SET state = 'finished'", {"finished_is_done", "leases_are_live"}),
     ("DELETE FROM stop", {"unsubscribes_stop"}),
-    ("DELETE FROM event WHERE kind = 'click'", {"firsts_equal_distinct_events", "counters_equal_recounts"}),
+    (
+        "DELETE FROM event WHERE kind = 'click'",
+        {"firsts_equal_distinct_events", "counters_equal_recounts"},
+    ),
     (
         "DELETE FROM event WHERE ctid IN (SELECT ctid FROM event WHERE seq = 8 AND kind = 'open' LIMIT 1)",
         {"counters_equal_recounts"},
@@ -142,6 +148,10 @@ BREACHES = [
         {"bounces_equal_distinct_events"},
     ),
     ("UPDATE tally_delta SET total = total + 1 WHERE kind = 'open'", {"counters_equal_recounts"}),
+    (
+        "UPDATE breakdown_delta SET total = total + 1 WHERE kind = 'accepted' AND dimension = 'site'",
+        {"breakdowns_add_up"},
+    ),
     ("UPDATE tally_delta SET people = 0 WHERE kind = 'unsubscribe'", {"counters_equal_recounts"}),
     ("UPDATE event SET label = 'machine' WHERE seq = 1", {"firsts_equal_distinct_events", "counters_equal_recounts"}),
     ("UPDATE ingest_batch SET settled_at = NULL", {"firsts_equal_distinct_events", "counters_equal_recounts"}),

@@ -15,6 +15,7 @@ from members.imports.options import Options
 from members.rules.operators import TYPES
 from scheduler.webhooks import sending
 from tests.unit.docs.reading import DOCS, ROOT, code, page, rows, section
+from tracking.figures import MEANINGS, RATES
 from tracking.verify import LAWS
 
 
@@ -99,3 +100,13 @@ def test_every_kind_of_notice_and_every_fault_of_a_post_is_described_in_its_own_
     assert told == {kind: [f"`{about.subject}_…`", about.means] for kind, about in outbox.KINDS.items()}
     faults = {code(row[0]) for row in rows(section(text, "What `fault` says"))[1:]}
     assert faults == {*sending.WORDS.values(), "refused"}
+
+
+def test_every_figure_and_every_rate_is_described_as_it_is_defined() -> None:
+    text = page("reference/reports.md")
+    sent = {code(row[0]) for row in rows(section(text, "What became of the recipients"))[1:]}
+    came_back = {code(row[0]): row[1] for row in rows(section(text, "What came back"))[1:]}
+    assert came_back == {name: MEANINGS[name] for name in came_back}
+    assert sent | {*came_back, "snapshot", "failed_by_reason", "suppressed_by_reason"} == set(MEANINGS)
+    rates = {code(row[0]): row[1:] for row in rows(section(text, "Rates"))[1:]}
+    assert rates == {name: [f"{rate.count} / {rate.of}", rate.means] for name, rate in RATES.items()}

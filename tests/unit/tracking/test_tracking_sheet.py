@@ -13,7 +13,7 @@ AT = datetime(2026, 4, 1, 9, tzinfo=UTC)
 def test_a_campaign_is_a_line_for_each_run_and_one_for_their_sum() -> None:
     figures = Figures(snapshot=10, accepted=8, failed=2, opens=6, unique_opens=4)
     run = RunReport(RUN, "finished", AT, AT, AT.replace(microsecond=250_000), None, figures)
-    report = CampaignReport(RUN, "春の, セール", (run, run), Figures.total([figures, figures]))
+    report = CampaignReport(RUN, "春の, セール", (run, run), Figures.total([figures, figures]), AT)
     header, first, _, total = csv.reader(StringIO(campaign_csv(report)))
     assert tuple(header) == CAMPAIGN_COLUMNS
     line = dict(zip(header, first, strict=True))
@@ -26,12 +26,13 @@ def test_a_campaign_is_a_line_for_each_run_and_one_for_their_sum() -> None:
 
 def test_a_cell_that_looks_like_a_formula_is_shown_as_text() -> None:
     for name in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\0x"):
-        report = CampaignReport(RUN, name, (), Figures())
+        report = CampaignReport(RUN, name, (), Figures(), AT)
         assert [line[0] for line in csv.reader(StringIO(campaign_csv(report), newline=""))][1] == "'" + name
 
 
 def test_links_are_listed_with_their_clicks() -> None:
-    text = links_csv([LinkReport(RUN, 0, "=cmd|' /C calc'!A0", 3, 2), LinkReport(RUN, 1, "https://a.example/,b", 0, 0)])
+    bad, plain = "=cmd|' /C calc'!A0", "https://a.example/,b"
+    text = links_csv([LinkReport(RUN, 0, bad, 3, 2, 1, 1), LinkReport(RUN, 1, plain, 0, 0, 0, 0)])
     _, first, second = csv.reader(StringIO(text))
-    assert first[1:] == ["0", "'=cmd|' /C calc'!A0", "3", "2"]
-    assert second[1:] == ["1", "https://a.example/,b", "0", "0"]
+    assert first[1:] == ["0", "'=cmd|' /C calc'!A0", "3", "2", "1", "1"]
+    assert second[1:] == ["1", "https://a.example/,b", "0", "0", "0", "0"]

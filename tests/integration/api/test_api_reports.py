@@ -1,0 +1,117 @@
+"""Reports over REST: over time, side by side, at each provider; as JSON and as CSV."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from core import ids
+from core.ids import IdSource
+from tests.support.runs import Run, make_run
+from tracking import breakdown, feed
+from tracking.figures import MEANINGS, RATES
+
+WHERE = "/v1/reports"
+START = datetime(2026, 4, 1, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+async def run(account: Any, main: asyncpg.Pool, new_id: IdSource) -> Run:
+    """A run of which two were accepted, one opened at once and one two hours later, and one mail came back."""
+    made = await make_run(main, new_id, account_id=account.account_id)
+    await main.executemany(
+        "INSERT INTO tally_delta (run_id, kind, detail, total, people) VALUES ($1, $2, $3, $4, $5)",
+        [
+            (made.run_id, kind, detail, total, people)
+            for kind, detail, total, people in (
+                ("accepted", "accepted", 2, 0), ("open", "", 2, 2), ("human_open", "", 2, 2), ("human_click", "", 3, 1),
+                ("bounce", "hard", 2, 1), ("bounce", "auto_reply", 1, 1), ("complaint", "", 1, 1),
+            )
+        ],
+    )  # fmt: skip
+    await main.executemany(
+        "INSERT INTO event (run_id, seq, kind, occurred_at) VALUES ($1, $2, 'open', $3)",
+        [(made.run_id, 1, START), (made.run_id, 2, START + timedelta(hours=2))],
+    )
+    for _ in range(2):
+        await feed.advance(main)
+    await breakdown.break_down(main)
+    return made
+
+
+def path(run: Run, rest: str = "") -> str:
+    return f"{WHERE}/campaigns/{ids.encode('cmp', run.campaign_id)}{rest}"
+
+
+async def test_a_report_tells_people_apart_and_what_came_back_later(client: httpx.AsyncClient, run: Run) -> None:
+    total = (await client.get(path(run))).json()["total"]
+    assert (total["human_open_rate"], total["click_to_open_rate"]) == (1.0, 0.5)
+    assert (total["bounces"], total["bounces_by_class"], total["bounce_rate"]) == (1, {"auto_reply": 1, "hard": 1}, 0.5)
+    assert (total["complaints"], total["complaint_rate"], total["unsubscribe_rate"]) == (1, 0.5, 0.0)
+    assert (await client.get(path(run))).json()["settled_until"]
+
+
+async def test_every_count_and_rate_is_described_as_it_is_defined(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/v1/openapi.json")).json()
+    shown = document["components"]["schemas"]["FiguresShown"]["properties"]
+    assert {name: field["description"] for name, field in shown.items()} == {
+        **MEANINGS,
+        **{name: rate.definition for name, rate in RATES.items()},
+    }
+
+
+async def test_a_series_is_read_by_hour_in_a_zone_and_as_a_sheet(client: httpx.AsyncClient, run: Run) -> None:
+    asked = {"step": "hour", "time_zone": "Asia/Tokyo"}
+    series = (await client.get(path(run, "/series"), params=asked)).json()
+    assert [(item["at"], item["counts"]["opens"]) for item in series["items"]] == [
+        ("2026-04-01T18:00:00+09:00", 1),
+        ("2026-04-01T20:00:00+09:00", 1),
+    ]
+    sheet = await client.get(path(run, "/series.csv"), params=asked | {"bom": "1"})
+    assert sheet.text.startswith("\N{BYTE ORDER MARK}at,accepted,")
+    lines = list(csv.DictReader(StringIO(sheet.text[1:])))
+    assert [(line["at"], line["opens"]) for line in lines] == [
+        ("2026-04-01T18:00:00.000+09:00", "1"),
+        ("2026-04-01T20:00:00.000+09:00", "1"),
+    ]
+
+
+async def test_campaigns_stand_side_by_side(
+    client: httpx.AsyncClient, run: Run, account: Any, main: asyncpg.Pool, new_id: IdSource
+) -> None:
+    other = await make_run(main, new_id, account_id=account.account_id)
+    named = [ids.encode("cmp", one.campaign_id) for one in (other, run)]
+    found = (await client.get(f"{WHERE}/compare", params={"campaign": named})).json()["items"]
+    assert [(one["campaign"], one["total"]["accepted"]) for one in found] == [(named[0], 0), (named[1], 2)]
+    sheet = (await client.get(f"{WHERE}/compare.csv", params={"campaign": named})).text
+    assert [line["accepted"] for line in csv.DictReader(StringIO(sheet))] == ["0", "2"]
+
+
+async def test_deliverability_is_read_of_a_period(client: httpx.AsyncClient, run: Run) -> None:
+    period = {"since": "2026-04-01T00:00:00Z", "until": "2026-04-02T00:00:00Z"}
+    [other] = (await client.get(f"{WHERE}/deliverability", params=period)).json()["items"]
+    assert (other["provider"], other["counts"]["opens"]) == ("other", 2)
+    assert (await client.get(f"{WHERE}/deliverability")).json()["items"] == []
+    assert (await client.get(path(run, "/providers"))).json()["items"] == [other]
+    for sheet in (path(run, "/providers.csv"), f"{WHERE}/deliverability.csv"):
+        answer = await client.get(sheet, params=period if "deliverability" in sheet else {})
+        assert [line["opens"] for line in csv.DictReader(StringIO(answer.text))] == ["2"]
+
+
+async def test_what_can_not_be_asked_for_is_refused_and_others_campaigns_are_not_there(
+    client: httpx.AsyncClient, stranger: Any, run: Run
+) -> None:
+    for rest, params in (
+        ("/series", {"step": "week"}),
+        ("/series", {"step": "minute", "hours": "49"}),
+        ("/series", {"time_zone": "Mars/Olympus"}),
+        (".csv", {"bom": "perhaps"}),
+    ):
+        assert (await client.get(path(run, rest), params=params)).status_code == 422, rest
+    assert (await client.get(f"{WHERE}/compare")).status_code == 422
+    asked = {"campaign": ids.encode("cmp", run.campaign_id)}
+    assert (await stranger.client.get(f"{WHERE}/compare", params=asked)).status_code == 404
