@@ -1,4 +1,4 @@
-"""What an account sets for all of its campaigns: when they stop by themselves."""
+"""What an account sets for all of its campaigns: when they stop by themselves, and when bounces stop a member."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,18 +12,24 @@ from core.errors import Fault, InvalidInput, NotFound, StaleRevision
 SQL = sql.load(__package__ or "", "accounts.sql")
 
 MOST_RESULTS = 1_000_000_000
+MOST_BOUNCES = 100
+MOST_DAYS = 366
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFields:
     """Whether campaigns stop by themselves once more than `auto_stop_share` of their results are hard bounces.
 
-    The share is above 0 and at most 1; nothing is judged by fewer than `auto_stop_after` results.
+    … or more than `auto_stop_complaints` of the accepted complain. Shares are above 0 and at most 1; nothing is judged by
+    fewer than `auto_stop_after` results. A member is stopped after `soft_bounces` within `soft_bounce_days`; 0: never.
     """
 
     auto_stop: bool
     auto_stop_share: float
     auto_stop_after: int
+    auto_stop_complaints: float = 0.003
+    soft_bounces: int = 3
+    soft_bounce_days: int = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class AccountStore:
         """Replace an account's fields if it is still at `revision`. Raises InvalidInput, StaleRevision."""
         _require_valid(fields)
         row = await self._main.fetchrow(
-            SQL["change"], account_id, revision, fields.auto_stop, fields.auto_stop_share, fields.auto_stop_after
+            SQL["change"], account_id, revision, *(getattr(fields, name) for name in AccountFields.__dataclass_fields__)
         )
         if row is None:
             await self.get(account_id)
@@ -66,6 +72,12 @@ def _require_valid(fields: AccountFields) -> None:
     faults = []
     if not 0 < fields.auto_stop_share <= 1:
         faults.append(Fault("/auto_stop_share", "range", "The share must be above 0 and at most 1"))
+    if not 0 < fields.auto_stop_complaints <= 1:
+        faults.append(Fault("/auto_stop_complaints", "range", "The share must be above 0 and at most 1"))
+    if not 0 <= fields.soft_bounces <= MOST_BOUNCES:
+        faults.append(Fault("/soft_bounces", "range", f"The number must be from 0 to {MOST_BOUNCES}"))
+    if not 1 <= fields.soft_bounce_days <= MOST_DAYS:
+        faults.append(Fault("/soft_bounce_days", "range", f"The number must be from 1 to {MOST_DAYS}"))
     if not 1 <= fields.auto_stop_after <= MOST_RESULTS:
         faults.append(Fault("/auto_stop_after", "range", f"The number must be from 1 to {MOST_RESULTS}"))
     if faults:
@@ -73,5 +85,5 @@ def _require_valid(fields: AccountFields) -> None:
 
 
 def _account(row: asyncpg.Record) -> Account:
-    fields = AccountFields(row["auto_stop"], row["auto_stop_share"], row["auto_stop_after"])
+    fields = AccountFields(**{name: row[name] for name in AccountFields.__dataclass_fields__})
     return Account(row["account_id"], row["name"], fields, row["revision"], row["created_at"])

@@ -1,18 +1,25 @@
 """The account as it is sent and shown."""
 
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from api.values import AccountId, Answer, Body
-from scheduler.accounts import MOST_RESULTS, Account, AccountFields
+from scheduler.accounts import MOST_BOUNCES, MOST_DAYS, MOST_RESULTS, Account, AccountFields
 
 _SHARE = "The share of results, up to 1, past which hard bounces stop a campaign"
+_COMPLAINTS = "The share of accepted mails, up to 1, past which complaints stop a campaign"
+_BOUNCES = "After how many soft bounces a member is stopped; 0: never"
+_DAYS = "Within how many days"
 _AFTER = "Nothing is judged by fewer results than these"
 
 Share = Annotated[float, Field(gt=0, le=1, description=_SHARE)]
 After = Annotated[int, Field(ge=1, le=MOST_RESULTS, description=_AFTER)]
+Complaints = Annotated[float, Field(gt=0, le=1, description=_COMPLAINTS)]
+Bounces = Annotated[int, Field(ge=0, le=MOST_BOUNCES, description=_BOUNCES)]
+Days = Annotated[int, Field(ge=1, le=MOST_DAYS, description=_DAYS)]
 
 
 class AccountChange(Body):
@@ -23,14 +30,13 @@ class AccountChange(Body):
     auto_stop: bool | None = Field(None, description="Whether campaigns stop by themselves")
     auto_stop_share: Share | None = None
     auto_stop_after: After | None = None
+    auto_stop_complaints: Complaints | None = None
+    soft_bounces: Bounces | None = None
+    soft_bounce_days: Days | None = None
 
     def onto(self, present: AccountFields) -> AccountFields:
         """Return the whole as it is to be."""
-        return AccountFields(
-            present.auto_stop if self.auto_stop is None else self.auto_stop,
-            present.auto_stop_share if self.auto_stop_share is None else self.auto_stop_share,
-            present.auto_stop_after if self.auto_stop_after is None else self.auto_stop_after,
-        )
+        return replace(present, **self.model_dump(exclude_none=True))
 
 
 class AccountShown(Answer):
@@ -41,6 +47,9 @@ class AccountShown(Answer):
     auto_stop: bool
     auto_stop_share: Share
     auto_stop_after: After
+    auto_stop_complaints: Complaints
+    soft_bounces: Bounces
+    soft_bounce_days: Days
     created_at: datetime
 
 
@@ -49,8 +58,6 @@ def shown(account: Account) -> AccountShown:
     return AccountShown(
         id=account.account_id,
         name=account.name,
-        auto_stop=account.fields.auto_stop,
-        auto_stop_share=account.fields.auto_stop_share,
-        auto_stop_after=account.fields.auto_stop_after,
+        **asdict(account.fields),
         created_at=account.created_at,
     )

@@ -42,11 +42,25 @@ def set_(
         float | None, typer.Option(help="The share of results, up to 1, past which hard bounces stop a campaign.")
     ] = None,
     auto_stop_after: Annotated[int | None, typer.Option(help="Nothing is judged by fewer results than these.")] = None,
+    auto_stop_complaints: Annotated[
+        float | None, typer.Option(help="The share of accepted mails, up to 1, past which complaints stop a campaign.")
+    ] = None,
+    soft_bounces: Annotated[
+        int | None, typer.Option(help="After how many soft bounces a member is stopped; 0: never.")
+    ] = None,
+    soft_bounce_days: Annotated[int | None, typer.Option(help="Within how many days.")] = None,
 ) -> None:
-    """Change when an account's campaigns stop by themselves; what is not said stays."""
+    """Change when an account's campaigns stop by themselves, and its members after bounces; what is not said stays."""
     from deploy.commands.output import show  # noqa: PLC0415 - the command line starts without it
 
-    said = {"auto_stop": auto_stop, "auto_stop_share": auto_stop_share, "auto_stop_after": auto_stop_after}
+    said = {
+        "auto_stop": auto_stop,
+        "auto_stop_share": auto_stop_share,
+        "auto_stop_after": auto_stop_after,
+        "auto_stop_complaints": auto_stop_complaints,
+        "soft_bounces": soft_bounces,
+        "soft_bounce_days": soft_bounce_days,
+    }
     changed = asyncio.run(_set(name, {key: value for key, value in said.items() if value is not None}))
     show(f"{changed.name}: campaigns stop by themselves {_limit(changed)}.")
 
@@ -94,4 +108,5 @@ def _limit(account: "Shown") -> str:
     fields = account.fields
     if not fields.auto_stop:
         return "never"
-    return f"past {fields.auto_stop_share * 100:g} % of hard bounces, after {fields.auto_stop_after:,} results"
+    shares = f"{fields.auto_stop_share * 100:g} % of hard bounces or {fields.auto_stop_complaints * 100:g} % of complaints"
+    return f"past {shares}, after {fields.auto_stop_after:,} results"

@@ -21,15 +21,19 @@ SELECT run_id FROM held;
 -- Its virtual time moves up to the others': what it missed while it was held is not made up for at their cost.
 -- What waits for its site waits since now: the time in which nobody was allowed to send expires no message.
 WITH counted AS MATERIALIZED (
-         SELECT coalesce(sum(total), 0) AS results,
-                coalesce(sum(total) FILTER (WHERE kind = 'failed' AND detail = ANY ($2::text[])), 0) AS bounces
-         FROM (SELECT kind, detail, total FROM tally WHERE run_id = $1 AND kind IN ('accepted', 'failed')
+         SELECT coalesce(sum(total) FILTER (WHERE kind IN ('accepted', 'failed')), 0) AS results,
+                coalesce(sum(total) FILTER (WHERE kind = 'failed' AND detail = ANY ($2::text[])), 0)
+                + coalesce(sum(people) FILTER (WHERE kind = 'bounce' AND detail = 'hard'), 0) AS bounces,
+                coalesce(sum(total) FILTER (WHERE kind = 'accepted'), 0) AS accepted,
+                coalesce(sum(people) FILTER (WHERE kind = 'complaint'), 0) AS complaints
+         FROM (SELECT kind, detail, total, people FROM tally WHERE run_id = $1
                UNION ALL
-               SELECT kind, detail, total FROM tally_delta WHERE run_id = $1 AND kind IN ('accepted', 'failed')) t),
+               SELECT kind, detail, total, people FROM tally_delta WHERE run_id = $1) t),
      running AS (
          UPDATE run SET state = 'running', resume_at = NULL,
                 reason = CASE WHEN audience_state = 'failed' THEN reason END,
-                watch_from_results = counted.results, watch_from_bounces = counted.bounces
+                watch_from_results = counted.results, watch_from_bounces = counted.bounces,
+                watch_from_accepted = counted.accepted, watch_from_complaints = counted.complaints
          FROM counted WHERE run_id = $1 AND state IN ('paused', 'pausing') RETURNING run_id),
      waited AS (
          UPDATE chunk SET held_since = app.now() FROM running
