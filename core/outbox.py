@@ -35,7 +35,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "campaign.stopped": Kind("cmp", "A campaign paused by itself over hard bounces", listed=True),
+        "campaign.stopped": Kind("cmp", "A campaign paused by itself over hard bounces or complaints", listed=True),
         "run.started": Kind("run", "A campaign's run has begun"),
         "run.paused": Kind("run", "A run is paused, and nothing of it is under way"),
         "run.resumed": Kind("run", "A paused run goes on"),

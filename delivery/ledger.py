@@ -18,13 +18,14 @@ from asyncpg.pool import PoolConnectionProxy
 from core import sql
 from core.clock import Clock
 from core.database import with_retry
-from delivery.replies.verdict import Verdict
+from delivery.replies.verdict import STRIKES, Verdict
 
 SQL = sql.load(__package__ or "", "ledger.sql")
 
 Refusal = Literal["lost", "held", "stopped", "taken"]
 
 RECORD_ROWS = 1_000
+_STRIKES = sorted(STRIKES)
 
 
 class Intended(Protocol):
@@ -178,5 +179,6 @@ async def record(main: Runner, owner: UUID, batch: Sequence[Outcome], *, now: fl
         [o.verdict.suppress for o in batch],
         [o.source_id for o in batch],
         [o.site_id for o in batch],
+        _STRIKES,
     )
     return kept

@@ -70,12 +70,13 @@ SELECT position::int, why FROM refused WHERE why IS NOT NULL;
 
 -- name: record
 -- $1 owner; arrays: $2 run, $3 seq, $4 try, $5 outcome, $6 code, $7 reason, $8 masked detail, $9 age (s), $10 suppress,
--- $11 source, $12 site.
+-- $11 source, $12 site; $13 the reasons that make a failure a strike.
 -- Fenced by the intent, not by the lease: a true result is never refused because it is late. A final one replaces
 -- `uncertain` unless a later try or an omission exists; a deferral does not, since the recipient's chunk may be done and
 -- nobody would come back to it. LATERAL with OFFSET 0 holds the planner to the primary key: left to itself it read the
 -- whole of a young partition for each batch, which cost more with every message sent.
--- May be repeated after a lost answer. What is suppressed stops in the same transaction.
+-- May be repeated after a lost answer. What is suppressed stops in the same transaction, and who has
+-- had too many strikes, by the rule on that table. Strikes in key order, so that no two workers wait in a circle.
 WITH given AS MATERIALIZED (
          SELECT * FROM unnest($2::uuid[], $3::int[], $4::smallint[], $5::text[], $6::smallint[], $7::text[], $8::text[],
                               $9::float[], $10::bool[], $11::smallint[], $12::int[])
@@ -107,6 +108,15 @@ WITH given AS MATERIALIZED (
          JOIN recipient m ON m.run_id = g.run_id AND m.seq = g.seq
          JOIN run ON run.run_id = g.run_id
          WHERE g.suppress
+         ON CONFLICT DO NOTHING),
+     struck AS (
+         INSERT INTO strike (account_id, member_id, run_id, at)
+         SELECT DISTINCT run.account_id, m.member_id, k.run_id, (SELECT app.now())
+         FROM kept k
+         JOIN recipient m ON m.run_id = k.run_id AND m.seq = k.seq
+         JOIN run ON run.run_id = k.run_id
+         WHERE k.outcome = 'failed' AND k.reason = ANY ($13::text[])
+         ORDER BY run.account_id, m.member_id, k.run_id
          ON CONFLICT DO NOTHING)
 SELECT count(*) FROM kept;
 

@@ -20,8 +20,8 @@ MOST_DAYS = 366
 class AccountFields:
     """Whether campaigns stop by themselves once more than `auto_stop_share` of their results are hard bounces.
 
-    … or more than `auto_stop_complaints` of the accepted complain. Shares are above 0 and at most 1; nothing is judged by
-    fewer than `auto_stop_after` results. A member is stopped after `soft_bounces` within `soft_bounce_days`; 0: never.
+    … or more than `auto_stop_complaints` of the accepted complain. Shares are above 0 and at most 1; nothing is judged
+    by fewer than `auto_stop_after` results. A member is stopped after `soft_bounces` (0: never) in `soft_bounce_days`.
     """
 
     auto_stop: bool

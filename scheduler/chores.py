@@ -119,7 +119,7 @@ async def measure(main: asyncpg.Pool) -> None:
 
 
 async def forget(main: asyncpg.Pool, audit_days: int) -> None:
-    """Delete what is kept for a time only: answers to repeated requests, done jobs, old notices and restrictions.
+    """Delete what is kept for a time only: answers to repeated requests, done jobs, old notices, restrictions, strikes.
 
     The audit log keeps its entries for `audit_days`.
     """
@@ -127,6 +127,7 @@ async def forget(main: asyncpg.Pool, audit_days: int) -> None:
     await main.execute(SQL["forget_jobs"])
     await main.execute(SQL["forget_letters"])
     await main.execute(SQL["forget_limits"])
+    await main.execute(SQL["forget_strikes"])
     await outbox.forget(main)
     await audit.forget(main, audit_days)
     await Restrictions(main).forget(RESTRICTIONS_KEPT)

@@ -79,6 +79,10 @@ DELETE FROM idempotency WHERE created_at < app.now() - interval '24 hours';
 -- name: forget_jobs
 DELETE FROM job WHERE state = 'done' AND created_at < app.now() - interval '7 days';
 
+-- name: forget_strikes
+-- No account's rule looks further back.
+DELETE FROM strike WHERE at < app.now() - interval '366 days';
+
 -- name: queue_depth
 -- Recipients in chunks that are not done, by what they wait for. One row a chunk is read, of the partial index.
 SELECT CASE WHEN c.state = 'leased' THEN 'leased' WHEN lane.state <> 'running' THEN 'held'

@@ -68,6 +68,14 @@ _KINDS: dict[Reason, Kind] = {
 GONE = frozenset({Reason.NO_SUCH_USER, Reason.NO_SUCH_DOMAIN})
 """The only reasons that may suppress a member."""
 
+STRIKES = frozenset(
+    {Reason.REFUSED, Reason.MAILBOX_DISABLED, Reason.MAILBOX_FULL, Reason.UNAVAILABLE, Reason.TEMPORARY}
+)
+"""Reasons of a failure that is the mailbox's or its server's, and not for good, or not surely.
+
+Several within a time stop a member (the account's `soft_bounces`). A throttle, or a message too large, is about us.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -108,5 +108,6 @@ def _limit(account: "Shown") -> str:
     fields = account.fields
     if not fields.auto_stop:
         return "never"
-    shares = f"{fields.auto_stop_share * 100:g} % of hard bounces or {fields.auto_stop_complaints * 100:g} % of complaints"
-    return f"past {shares}, after {fields.auto_stop_after:,} results"
+    bounces, complaints = fields.auto_stop_share * 100, fields.auto_stop_complaints * 100
+    limits = f"{bounces:g} % of hard bounces or {complaints:g} % of complaints"
+    return f"past {limits}, after {fields.auto_stop_after:,} results"

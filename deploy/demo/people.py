@@ -79,6 +79,7 @@ def _fates(members: int, random: Random) -> list[Fate]:
 def _person(number: int, fate: Fate, random: Random) -> Person:
     # Who is put off, and who bounces for good, is in the campaign to all alone: in two that are sent at the same time
     # nobody could say beforehand which of them meets the deferral, or the suppression that the other's bounce made.
+    # A mailbox that is full in three campaigns at once would be struck out between them.
     in_one_only = fate.deferrals > 0 or fate is Fate.GONE
     prefectures = [value for value in PREFECTURES if not (in_one_only and value in KANSAI)]
     return Person(
@@ -86,7 +87,7 @@ def _person(number: int, fate: Fate, random: Random) -> Person:
         address=_address(number, fate, random),
         name=_name(random),
         prefecture=random.choice(prefectures),
-        rank=_rank(random.random(), may_be_gold=not in_one_only),
+        rank=_rank(random.random(), may_be_gold=not in_one_only and fate is not Fate.FULL),
         points=random.randrange(MOST_POINTS),
         birthday=_EPOCH + timedelta(days=random.randrange(_ADULT_DAYS)) if random.random() < 0.9 else None,  # noqa: PLR2004
         fate=fate,

@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
@@ -23,6 +24,11 @@ MOST_PARTS = 64
 MOST_TEXT = 20_000
 MOST_VALUE = 2_000
 MOST_FIELDS = 200
+
+BROKEN: tuple[type[Exception], ...] = (
+    *(MessageError, RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+)
+"""What readers of mail in the standard library, and those that stand on it, end with where it is hostile."""
 
 _DECLARES = re.compile(rb"boundary|message/", re.IGNORECASE)
 # RFC 6533 reports hold the same fields; the standard library knows the older name alone.
@@ -65,7 +71,7 @@ class Head:
         value = self.get(name)
         try:
             pieces = decode_header(value) if "=?" in value else [(value, None)]
-        except ValueError:  # HeaderParseError is one
+        except (MessageError, ValueError):
             return value
         return "".join(
             piece if isinstance(piece, str) else _in_charset(piece, charset or "us-ascii") for piece, charset in pieces
@@ -124,7 +130,7 @@ def read(raw: bytes) -> Mail:
         raise Unreadable("It is nested too deep")
     try:
         return _read(raw)
-    except (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+    except BROKEN as error:
         # What the standard library's parser lets out of hostile mail; its text would quote it.
         raise Unreadable(f"Its parser ended with {type(error).__name__}") from None
 

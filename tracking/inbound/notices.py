@@ -22,8 +22,8 @@ from flufl.bounce import all_failures
 from delivery.replies.classify import classify
 from delivery.replies.mask import mask
 from delivery.replies.reply import Command, Reply, parse_reply
-from delivery.replies.verdict import Reason
-from tracking.inbound.mail import Head, Mail
+from delivery.replies.verdict import STRIKES, Reason
+from tracking.inbound.mail import BROKEN, Head, Mail
 
 Class: TypeAlias = Literal["hard", "soft", "policy", "unknown", "challenge", "auto_reply"]
 
@@ -88,8 +88,8 @@ class Bounce:
 
     @property
     def strike(self) -> bool:
-        """Whether it counts towards a stop: the trouble is with the mailbox, and not for good, or not surely."""
-        return self.kind in ("hard", "soft") and not self.gone
+        """Whether it counts towards a stop."""
+        return self.kind in ("hard", "soft") and self.reason in STRIKES
 
 
 def status_of(mail: Mail) -> Notice | None:
@@ -216,7 +216,7 @@ def _detected(mail: Mail) -> tuple[Sequence[bytes], Sequence[bytes]]:
     """Ask flufl.bounce for those whom a mail says not to have reached, for now and for good."""
     try:
         temporary, permanent = all_failures(BytesParser(policy=compat32).parsebytes(mail.raw[:_SCANNED]))
-    except (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
+    except BROKEN:
         # Hostile mail breaks a detector: it has seen nothing.
         return (), ()
     return tuple(temporary), tuple(permanent)

@@ -31,6 +31,15 @@ async def test_it_is_changed_under_its_etag(client: httpx.AsyncClient, stranger:
     assert (await stranger.client.get(WHERE)).json()["auto_stop"] is True
 
 
+async def test_how_many_bounces_and_complaints_are_too_many_is_the_accounts_own(client: httpx.AsyncClient) -> None:
+    read = await client.get(WHERE)
+    names = ("auto_stop_complaints", "soft_bounces", "soft_bounce_days")
+    assert [read.json()[name] for name in names] == [0.003, 3, 15]
+    said = {"auto_stop_complaints": 0.001, "soft_bounces": 0, "soft_bounce_days": 30}
+    changed = await client.patch(WHERE, json=said, headers={"If-Match": read.headers["ETag"]})
+    assert changed.json() == {**read.json(), **said}
+
+
 BAD_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"auto_stop": "no"}, "/auto_stop"),
     ({"auto_stop_share": 0}, "/auto_stop_share"),
@@ -39,6 +48,10 @@ BAD_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"auto_stop_after": 0}, "/auto_stop_after"),
     ({"auto_stop_after": 10**10}, "/auto_stop_after"),
     ({"auto_stop_after": 0.5}, "/auto_stop_after"),
+    ({"auto_stop_complaints": 0}, "/auto_stop_complaints"),
+    ({"soft_bounces": -1}, "/soft_bounces"),
+    ({"soft_bounces": 101}, "/soft_bounces"),
+    ({"soft_bounce_days": 0}, "/soft_bounce_days"),
     ({"name": "another"}, "/name"),
 ]
 

@@ -37,8 +37,9 @@ async def test_intents_and_results_read_no_table_from_end_to_end(
     seqs = list(range(1, 201))
     given = [run.run_id] * 200, seqs, [1] * 200
     empty = [None] * 200
+    said = (["accepted"] * 200, empty, empty, empty, [0.0] * 200, [False] * 200, empty, empty, [])
     statements: dict[str, tuple[object, ...]] = {
-        "record": (owner, *given, ["accepted"] * 200, empty, empty, empty, [0.0] * 200, [False] * 200, empty, empty),
+        "record": (owner, *given, *said),
         "intend": (owner, *given, [owner] * 200, seqs, seqs, True),
         "fresh_recipients": (seqs, [run.run_id] * 200, seqs, seqs),
     }

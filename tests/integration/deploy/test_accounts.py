@@ -25,7 +25,7 @@ async def fields(main: asyncpg.Pool) -> AccountFields:
 async def test_what_is_said_is_set_and_the_rest_stays(main: asyncpg.Pool, named: dict[str, Any]) -> None:
     done = todoku("accounts", "set", "ACME", "--auto-stop-share", "0.05", "--auto-stop-after", "1000", **named)
     assert done.returncode == 0, done.stderr
-    assert "past 5 % of hard bounces, after 1,000 results" in done.stdout
+    assert "past 5 % of hard bounces or 0.3 % of complaints, after 1,000 results" in done.stdout
     assert await fields(main) == AccountFields(auto_stop=True, auto_stop_share=0.05, auto_stop_after=1_000)
     assert "past 5 % of hard bounces" in todoku("accounts", "list", **named).stdout
     assert "never" in todoku("accounts", "set", "ACME", "--no-auto-stop", **named).stdout

@@ -61,6 +61,7 @@ async def test_a_campaign_past_a_tenth_of_hard_bounces_pauses_and_says_why(stage
         "run": ids.encode("run", campaign.run_id),
         "results": 540,
         "hard_bounces": 62,
+        "complaints": 0,
         "share": 0.1148,
         "limit": 0.1,
         "reason": why,
@@ -93,6 +94,56 @@ async def test_folded_counters_and_those_not_folded_yet_are_judged_as_one(stage:
     await tallies.fold(stage.main)
     assert await stop_bouncing(stage.main, stage.new_id) == 0
     await count(stage, campaign, accepted=10, no_such_user=21)
+    assert await stop_bouncing(stage.main, stage.new_id) == 1
+
+
+async def come_back(stage: Stage, campaign: Campaign, kind: str, detail: str, people: int) -> None:
+    """What came by mail: each of `people` twice, which counts once."""
+    await stage.main.execute(
+        "INSERT INTO tally_delta (run_id, kind, detail, total, people) VALUES ($1, $2, $3, $4, $5)",
+        *(campaign.run_id, kind, detail, people * 2, people),
+    )
+
+
+async def test_bounces_that_come_by_mail_count_as_those_that_are_said_at_once(stage: Stage) -> None:
+    campaign = await running(stage)
+    await count(stage, campaign, accepted=520, no_such_user=20)
+    await come_back(stage, campaign, "bounce", "hard", 34)
+    await come_back(stage, campaign, "bounce", "policy", 300)
+    assert await stop_bouncing(stage.main, stage.new_id) == 0
+    await come_back(stage, campaign, "bounce", "hard", 1)
+    assert await stop_bouncing(stage.main, stage.new_id) == 1
+    assert (await stage.run(campaign)).reason == (
+        "stopped by itself: 55 of 540 results were hard bounces (10.2 %), the limit is 10 %"
+    )
+
+
+async def test_a_campaign_of_which_too_many_complain_pauses_and_is_watched_anew_once_resumed(stage: Stage) -> None:
+    campaign = await running(stage, 3_000)
+    await count(stage, campaign, accepted=1_000, no_such_user=50)
+    await come_back(stage, campaign, "complaint", "", 3)
+    assert await stop_bouncing(stage.main, stage.new_id) == 0
+    await come_back(stage, campaign, "complaint", "", 1)
+    assert await stop_bouncing(stage.main, stage.new_id) == 1
+    assert (await stage.run(campaign)).reason == (
+        "stopped by itself: 4 of 1000 who got it complained (0.40 %), the limit is 0.3 %"
+    )
+    await stage.campaigns.resume(stage.account_id, campaign.campaign_id)
+    await count(stage, campaign, accepted=600)
+    await come_back(stage, campaign, "complaint", "", 1)
+    assert await stop_bouncing(stage.main, stage.new_id) == 0
+    await come_back(stage, campaign, "complaint", "", 1)
+    assert await stop_bouncing(stage.main, stage.new_id) == 1
+    assert "2 of 600 who got it since it was resumed complained" in str((await stage.run(campaign)).reason)
+
+
+async def test_an_account_says_how_many_may_complain(stage: Stage) -> None:
+    campaign = await running(stage)
+    await stage.main.execute("UPDATE account SET auto_stop_complaints = 0.01")
+    await count(stage, campaign, accepted=600)
+    await come_back(stage, campaign, "complaint", "", 6)
+    assert await stop_bouncing(stage.main, stage.new_id) == 0
+    await come_back(stage, campaign, "complaint", "", 1)
     assert await stop_bouncing(stage.main, stage.new_id) == 1
 
 
