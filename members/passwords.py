@@ -50,18 +50,25 @@ class Passwords:
 
     async def compare(self, account_id: UUID, address: str, password: str) -> Proof | None:
         """Return whom address and password prove, None if they don't: in the same time whyever."""
-        row = None
-        try:
-            ring = await self._rings.ring(account_id)
-            index = ring.hashes(parse(address).key).lookup
-            versions, hashes = [version for version, _ in index], [digest for _, digest in index]
-            row = await self._pool.fetchrow(SQL["find"], account_id, versions, hashes)
-        except BadAddress:
-            pass
+        row = await self._found(account_id, address)
         verifier = row["verifier"] if row else self._of_nothing
         async with self._turn:
             fits = await asyncio.to_thread(self._fits, verifier, password[:MOST_CHARS])
         return Proof(account_id, row["member_id"]) if row and fits else None
+
+    async def owner(self, account_id: UUID, address: str) -> UUID | None:
+        """Return which member an address and its password are of, None where there is no password."""
+        row = await self._found(account_id, address)
+        return row["member_id"] if row else None
+
+    async def _found(self, account_id: UUID, address: str) -> asyncpg.Record | None:
+        try:
+            key = parse(address).key
+        except BadAddress:
+            return None
+        index = (await self._rings.ring(account_id)).hashes(key).lookup
+        versions, hashes = [version for version, _ in index], [digest for _, digest in index]
+        return await self._pool.fetchrow(SQL["find"], account_id, versions, hashes)
 
     async def set(self, connection: Connection, proof: Proof, password: str) -> None:
         """Set a member's password within a proof; it is known to be strong (`weakness`)."""

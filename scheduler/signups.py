@@ -20,6 +20,7 @@ from scheduler.letters import Kind, send_letters
 SQL = sql.load(__package__ or "", "signups.sql")
 
 LETTERS_AT_ONCE = 1_000
+SIGN_IN_VALID = timedelta(hours=1)
 ANSWERS_AT_ONCE = 20
 
 
@@ -70,7 +71,7 @@ class Signups:
             kind,
             account_id,
             [(form.request_id, form.member_id) for form in forms],
-            valid=self.valid,
+            valid=SIGN_IN_VALID if kind is Kind.SIGN_IN else self.valid,
             languages=[form.language for form in forms],
             subjects=[form.request_id for form in forms],
         )

@@ -12,18 +12,36 @@ from api.pages.letters.endpoints import LetterPages, letter_router
 from api.pages.my_page.endpoints import router as my_page
 from api.pages.preferences.endpoints import router as preferences
 from api.pages.privacy.endpoints import router as privacy
+from api.pages.privacy.erasing import ErasingPages
+from api.pages.privacy.erasing import router as erasing
 from api.pages.services import PageServices
 from api.pages.sessions import SignInFirst, on_sign_in_first
 from api.pages.sign_in.endpoints import router as sign_in
+from api.pages.sign_in.letters import EnteringPages
 from api.pages.signup.endpoints import router as signup
 from api.pages.signup.programs import router as programs
 from api.pages.unsubscribe.endpoints import router as unsubscribe
 from scheduler.letters import Kind
 
-LETTERS: Mapping[Kind, LetterPages] = {Kind.CONFIRM: ConfirmationPages()}
+LETTERS: Mapping[Kind, LetterPages] = {
+    Kind.CONFIRM: ConfirmationPages(),
+    Kind.ERASE: ErasingPages(),
+    **dict.fromkeys((Kind.SIGN_IN, Kind.ALREADY_MEMBER, Kind.FAILED_LOG_INS, Kind.PASSWORD_CHANGED), EnteringPages()),
+}
 """What the link of each kind of letter leads to."""
 
-ROUTERS = (assets, signup, programs, letter_router(LETTERS), unsubscribe, preferences, sign_in, my_page, privacy)
+ROUTERS = (
+    assets,
+    signup,
+    programs,
+    letter_router(LETTERS),
+    unsubscribe,
+    preferences,
+    sign_in,
+    my_page,
+    privacy,
+    erasing,
+)
 
 
 def create_app(services: PageServices) -> FastAPI:

@@ -8,7 +8,7 @@ There is no member yet whose key could seal it; it is forgotten within days.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -18,6 +18,9 @@ from members.keyring import Ring
 from members.sealing import unwrap, wrap
 
 MOST_BYTES = 90_000
+
+Asks = Literal["sign_up", "sign_in"]
+"""What a form is for: to become a member, or to be mailed the way to one's own page."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,6 +38,7 @@ class SignupRequest:
     source: str
     origin: str
     language: str
+    asks: Asks = "sign_up"
 
 
 def seal(request: SignupRequest, ring: Ring, request_id: UUID, nonce: bytes) -> bytes:

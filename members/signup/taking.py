@@ -40,10 +40,12 @@ MOST_AN_HOUR, MOST_A_DAY = 3, 6
 
 TAKEN = Counter("todoku_signups_taken", "Sign-up forms by what they came to", ["outcome"])
 
-LetterKind = Literal["confirm", "already_member"]
+LetterKind = Literal["confirm", "already_member", "sign_in"]
 _ASKED_AGAIN = frozenset({"pending", "unsubscribed", "erased"})
 """Reasons not to mail a member, or an address, that a new yes of its owner lifts."""
 _MAILED = frozenset({None, "paused"})
+_SIGNED_IN = _MAILED | {"unsubscribed"}
+"""Who is mailed a link to sign in by: who left may still see what is held, and erase it."""
 
 
 class Lettered(NamedTuple):
@@ -166,21 +168,16 @@ class SignupTaking:
     def _fate(
         self, form: _Form, found: "_Found", made: dict[bytes, NewRows], ring: Ring, definitions: Definitions
     ) -> _Fate:
-        key, address_hash = form.address.key, form.hashes.suppression
+        key = form.address.key
         member_id, reason = found.members.get(key, (None, None))
-        known = member_id is not None
-        against = reason if known else found.suppressed.get(address_hash)
-        if key in found.everywhere or domain_hash(ring.tag(form.address.domain)) in found.suppressed:
-            return _Fate(form, member_id, None, "suppressed")
-        if against not in _ASKED_AGAIN | _MAILED:
-            return _Fate(form, member_id, None, "suppressed")
-        if address_hash in found.disowned:
-            return _Fate(form, member_id, None, "disowned")
-        if found.hour.get(address_hash, 0) >= MOST_AN_HOUR or found.day.get(address_hash, 0) >= MOST_A_DAY:
-            return _Fate(form, member_id, None, "too_often")
+        refused = _refusal(form, found, member_id, reason, domain_hash(ring.tag(form.address.domain)))
+        if refused is not None:
+            return _Fate(form, member_id, None, refused)
         for counts in (found.hour, found.day):
-            counts[address_hash] = counts.get(address_hash, 0) + 1
-        if known and against in _MAILED:
+            counts[form.hashes.suppression] = counts.get(form.hashes.suppression, 0) + 1
+        if form.request.asks == "sign_in":
+            return _Fate(form, member_id, "sign_in", "sign_in")
+        if member_id is not None and reason in _MAILED:
             return _Fate(form, member_id, "already_member", "already_member")
         if member_id is None:
             new = made.get(key) or self._new_member(form, ring, definitions)
@@ -225,6 +222,22 @@ class _Found(NamedTuple):
     hour: dict[bytes, int]
     day: dict[bytes, int]
     disowned: set[bytes]
+
+
+def _refusal(form: _Form, found: _Found, member_id: UUID | None, reason: str | None, domain: bytes) -> str | None:
+    """Say why a form comes to no letter, None if it does. `reason`: why its member is not mailed, if there is one."""
+    key, address_hash = form.address.key, form.hashes.suppression
+    against = found.suppressed.get(address_hash) if member_id is None else reason
+    signs_in = form.request.asks == "sign_in"
+    if signs_in and (member_id is None or against not in _SIGNED_IN):
+        return "nobody"
+    if key in found.everywhere or domain in found.suppressed or against not in _ASKED_AGAIN | _MAILED:
+        return "suppressed"
+    if address_hash in found.disowned and not signs_in:
+        return "disowned"
+    if found.hour.get(address_hash, 0) >= MOST_AN_HOUR or found.day.get(address_hash, 0) >= MOST_A_DAY:
+        return "too_often"
+    return None
 
 
 def _opened(rows: Sequence[asyncpg.Record], ring: Ring) -> tuple[list[_Form], list[UUID]]:

@@ -68,6 +68,11 @@ class LetterStore:
         found: Answer = await self._main.fetchval(SQL["answer"], letter_id, answer)
         return found
 
+    async def use(self, letter_id: UUID, answer: Answer) -> bool:
+        """Note the answer and return whether it is the first: a link that works once is used up by it."""
+        row = await self._main.fetchrow(SQL["answer"], letter_id, answer)
+        return bool(row and row["mine"])
+
     async def recent(self, account_id: UUID, member_id: UUID, kind: Kind, *, seconds: float) -> int:
         """Return how many letters of a kind a member was to get within the last `seconds`."""
         count: int = await self._main.fetchval(SQL["recent"], account_id, member_id, kind.value, seconds)

@@ -28,6 +28,7 @@ from members import passwords, sessions
 from members.attributes import load_definitions
 from members.built_in import LOCALE, NAME
 from members.member import ConsentRecord, Member
+from scheduler.letters import Kind
 from tracking.mails import Sent
 
 router = APIRouter()
@@ -142,6 +143,13 @@ async def set_password(account: str, request: Request, services: From) -> Respon
         await sessions.end_others(mine.connection, visit.proof, visit.signed.session_id)
     if weak is not None:
         return await _page(request, services, visit, weak=weak)
+    await services.letters.ask(
+        Kind.PASSWORD_CHANGED,
+        visit.proof.account_id,
+        services.new_id(),
+        visit.proof.member_id,
+        language=locale_of(member) or None,
+    )
     return see(f"{visit.path}?saved=password")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from api.pages.services import PageServices
 from api.pages.sessions import COOKIE
 from core import ids
 from core.clock import Clock
+from core.errors import NotFound
 from core.ids import IdSource
 from delivery.compose.content import Content, Sender
 from members import sessions
@@ -23,6 +25,7 @@ from tests.integration.pages.conftest import Account
 from tests.integration.pages.reader import Reader, form_of
 from tests.support.postgres import shift_clock
 from tests.support.runs import make_run
+from tests.support.signups import Desk
 
 PASSWORD = "vierzig Esel trinken Limonade"
 ENGLISH = {"accept-language": "en"}
@@ -183,3 +186,56 @@ async def test_a_session_opens_no_other_account_and_no_other_member(
     assert "hanako" not in (await home.get("/data.json")).text
     forged = await browser.post(f"{home.path}/sign-out", data={"stamp": "x"})
     assert forged.status_code == 403
+
+
+async def test_a_mailed_link_signs_in_once_and_asking_tells_nobody_who_is_known(
+    desk: Desk, home: Home, browser: httpx.AsyncClient
+) -> None:
+    browser.cookies.clear()
+    answers = [await home.send("link", email=address) for address in ("taro@example.jp", "nobody@example.jp", "none")]
+    stamp = re.compile(r'name="stamp" value="[^"]*"')
+    assert len({stamp.sub("", answer.text) for answer in answers}) == 1
+    assert "a link is on its way" in answers[0].text
+    await desk.rounds()
+    assert await desk.letters() == ["sign_in"]
+    assert await desk.vault.fetchval("SELECT count(*) FROM member") == 1
+    link = await desk.link("sign_in")
+    assert COOKIE not in (await browser.get(link)).headers.get("set-cookie", "")
+    entered = await desk.press(link, "accept")
+    assert (entered.status_code, entered.headers["location"]) == (303, home.path)
+    assert "Signed in as taro@example.jp" in (await home.get()).text
+    browser.cookies.clear()
+    for again in (await desk.press(link, "accept"), await browser.get(link)):
+        assert again.status_code == 410
+        assert COOKIE not in again.headers.get("set-cookie", "")
+
+
+async def test_whoever_keeps_trying_is_told_of_to_the_owner_by_letter(
+    desk: Desk, home: Home, browser: httpx.AsyncClient
+) -> None:
+    await home.send("password", password=PASSWORD)
+    browser.cookies.clear()
+    form = form_of(await home.get(), f"{home.path}/sign-in")
+    for address in ("taro@example.jp", "nobody@example.jp"):
+        for _ in range(8):
+            await browser.post(f"{home.path}/sign-in", data={**form, "email": address, "password": "wrong"})
+    await desk.rounds()
+    assert await desk.letters() == ["password_changed", "failed_log_ins"]
+
+
+async def test_erasing_is_proven_by_a_mailed_link_and_asked_twice(
+    desk: Desk, home: Home, browser: httpx.AsyncClient, main: asyncpg.Pool, store: MemberStore, reader: Reader
+) -> None:
+    assert (await home.send("erase", "/privacy")).status_code == 303
+    await desk.rounds()
+    link = await desk.link("erase")
+    assert "Erase everything?" in (await browser.get(link, headers=ENGLISH)).text
+    assert await store.get(reader.account_id, reader.member.member_id) == reader.member
+    erased = await desk.press(link, "accept")
+    assert "Everything is erased" in erased.text
+    with pytest.raises(NotFound):
+        await store.get(reader.account_id, reader.member.member_id)
+    assert await main.fetchval("SELECT reason FROM stop WHERE scope = 'all'") == "erased"
+    assert "By your password" in (await home.get()).text
+    assert (await browser.get(reader.choices)).status_code == 404
+    assert (await desk.press(link, "accept")).status_code == 410
