@@ -89,7 +89,10 @@ class _House:
             await open_account(pool, Kek(bytes(32)), self.account, self.new_id)
             await self._define(AttributeStore(pool, self.new_id))
             await self._import(pool, rings)
-            await owner.execute("VACUUM ANALYZE")
+            async with owner.acquire() as connection:
+                # Of millions it takes longer than a service's statement may.
+                await connection.execute("SET statement_timeout = 0")
+                await connection.execute("VACUUM ANALYZE", timeout=1800)
             await self._audience(pool, main, rings)
             await self._read(MemberStore(pool, rings, self.new_id), await self._some_members(pool))
             await self._verify(pool, rings)
