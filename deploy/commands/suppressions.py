@@ -76,12 +76,12 @@ async def _counts() -> dict[str, int]:
 @asynccontextmanager
 async def _list() -> "AsyncIterator[GlobalSuppressions]":
     from deploy import databases  # noqa: PLC0415 - the command line starts without them
+    from deploy.kek import open_kek  # noqa: PLC0415
     from members.global_suppressions import GlobalSuppressions  # noqa: PLC0415
-    from members.kek import Kek  # noqa: PLC0415
     from members.keyring import KeyRings  # noqa: PLC0415
 
     settings = load()
-    kek = Kek.load(settings.kek_path)
+    kek = await open_kek(settings)
     async with databases.reached(settings, "members", process="suppressions") as vault:
         yield GlobalSuppressions(vault, KeyRings(vault, kek))
 

@@ -13,23 +13,10 @@ from tests.support.command_line import todoku
 
 
 @pytest.fixture
-def named(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
-    kek = tmp_path / "keys" / "kek"
-    Kek.load_or_create(kek)
+def named(settings: dict[str, object], kek: Kek, dsns: Dsns, tmp_path: Path) -> dict[str, object]:
+    assert kek.fingerprint
     load_or_create_webhook_keys(tmp_path / "keys" / "webhooks")
-    return {
-        "data_dir": tmp_path,
-        "main_dsn": dsns.main,
-        "main_tracker_dsn": dsns.main_tracker,
-        "main_pages_dsn": dsns.main_pages,
-        "main_inbound_dsn": dsns.main_inbound,
-        "members_dsn": dsns.members,
-        "members_stops_dsn": dsns.members_stops,
-        "members_pages_dsn": dsns.members_pages,
-        "main_owner_dsn": dsns.main_owner,
-        "members_owner_dsn": dsns.members_owner,
-        "metrics_port": 0,
-    }
+    return settings | {"main_owner_dsn": dsns.main_owner, "members_owner_dsn": dsns.members_owner}
 
 
 def test_help_names_every_command() -> None:

@@ -14,7 +14,6 @@ from core.errors import ConfigurationError, Tampered
 from core.ids import IdSource
 from delivery.senders import SenderDraft, SenderStore
 from deploy.accounts import create_account
-from deploy.dsns import Dsns
 from members.kek import CommandKek, Kek, KekProvider
 from members.keyring import KeyRings
 from members.members import MemberStore
@@ -26,23 +25,8 @@ DRAFT = SenderDraft("店", "shop@example.jp", "東京都", "info@example.jp")
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Kek:
-    return Kek.load_or_create(tmp_path / "keys" / "kek")
-
-
-@pytest.fixture
-def settings(dsns: Dsns, tmp_path: Path) -> dict[str, object]:
-    return {
-        "data_dir": tmp_path,
-        "main_dsn": dsns.main,
-        "main_tracker_dsn": dsns.main_tracker,
-        "main_pages_dsn": dsns.main_pages,
-        "main_inbound_dsn": dsns.main_inbound,
-        "members_dsn": dsns.members,
-        "members_stops_dsn": dsns.members_stops,
-        "members_pages_dsn": dsns.members_pages,
-        "metrics_port": 0,
-    }
+def old(kek: Kek) -> Kek:
+    return kek
 
 
 class Sealed:

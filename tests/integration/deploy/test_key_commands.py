@@ -4,7 +4,6 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +12,6 @@ import pytest
 from core.clock import Clock
 from core.ids import IdSource
 from deploy.accounts import create_account
-from deploy.dsns import Dsns
 from members.imports import ImportStore, run_import
 from members.kek import Kek
 from members.keyring import KeyRings
@@ -27,25 +25,8 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-def kek(tmp_path: Path) -> Kek:
-    return Kek.load_or_create(tmp_path / "keys" / "kek")
-
-
-@pytest.fixture
-def settings(dsns: Dsns, tmp_path: Path, kek: Kek) -> dict[str, object]:
-    assert kek.fingerprint
-    return {
-        "data_dir": tmp_path,
-        "main_dsn": dsns.main,
-        "main_tracker_dsn": dsns.main_tracker,
-        "main_pages_dsn": dsns.main_pages,
-        "main_inbound_dsn": dsns.main_inbound,
-        "members_dsn": dsns.members,
-        "members_stops_dsn": dsns.members_stops,
-        "members_pages_dsn": dsns.members_pages,
-        "metrics_port": 0,
-        "key_beat": 0.1,
-    }
+def settings(settings: dict[str, object]) -> dict[str, object]:
+    return settings | {"key_beat": 0.1}
 
 
 @pytest.fixture
