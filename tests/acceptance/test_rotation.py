@@ -4,7 +4,7 @@ import asyncio
 
 from tests.acceptance.ledger import check_ledger
 from tests.support.command_line import todoku
-from tests.support.service import Service, running_service, soon
+from tests.support.service import Service, running_service
 
 MEMBERS = 2_000
 KNOWN = NEW = 150
@@ -35,7 +35,8 @@ async def test_keys_are_exchanged_while_a_campaign_is_sent_and_files_come_in() -
     async with running_service(key_beat=0.2) as service:
         addresses = [f"member{n}@example.jp" for n in range(MEMBERS)]
         await service.import_members(addresses)
-        campaign = await service.campaign(at=soon(0.5), rate_per_hour=20 * 3_600)
+        campaign = await service.campaign(rate_per_hour=20 * 3_600)
+        await service.post(f"/v1/campaigns/{campaign}/schedule", {})
         await service.accepted_at_least(20)
 
         enough = asyncio.Event()
