@@ -1,0 +1,1 @@
+"""Random rules over random members, and who meets them by the handbook alone."""
