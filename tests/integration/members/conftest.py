@@ -10,7 +10,9 @@ from members.attribute import Choice
 from members.attributes import AttributeStore
 from members.kek import Kek
 from members.keyring import KeyRings
+from members.resealing import run
 from tests.support.imports import Imports
+from tests.support.resealing import House
 
 
 @pytest.fixture
@@ -38,3 +40,15 @@ async def imports(vault: asyncpg.Pool, rings: KeyRings, account: UUID, new_id: I
     await attributes.define(account, "age", "number", protection="open")
     await attributes.define(account, "plan", "text", protection="matchable")
     return Imports(vault, rings, account, new_id, clock)
+
+
+@pytest.fixture
+async def house(vault: asyncpg.Pool, kek: Kek, rings: KeyRings, account: UUID, new_id: IdSource) -> House:
+    made = House(vault, kek, rings, account, new_id)
+    await made.attributes.define(account, "plan", "text", protection="matchable")
+    return made
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "BATCH", 3)

@@ -1,9 +1,7 @@
 """Members are brought over to new keys, indexes and protections while everything goes on."""
 
 import asyncio
-import os
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -12,67 +10,12 @@ from core.clock import Clock
 from core.errors import Superseded
 from core.ids import IdSource
 from members.attribute import Protection
-from members.attributes import AttributeStore
 from members.errors import StillNeeded
 from members.fence import hold_keys, move_on
-from members.groups import GroupStore
-from members.imports import ImportStore, run_import
-from members.kek import Kek
-from members.keyring import KeyRings
+from members.imports import run_import
 from members.member import Consent
-from members.members import MemberStore
-from members.profile import load
-from members.resealing import load_progress, reseal, run
-from members.rotation import Purpose, Rotation
-from tests.support.segments import matching
-
-
-class House:
-    def __init__(self, pool: asyncpg.Pool, kek: Kek, rings: KeyRings, account: UUID, new_id: IdSource) -> None:
-        self.pool, self.rings, self.account = pool, rings, account
-        self.attributes = AttributeStore(pool, new_id)
-        self.members = MemberStore(pool, rings, new_id)
-        self.groups = GroupStore(pool, new_id)
-        self.imports = ImportStore(pool, rings, new_id)
-        self.rotation = Rotation(pool, kek, os.urandom)
-
-    async def filled(self, number: int = 10) -> list[UUID]:
-        made = [
-            await self.members.create(self.account, f"m{n}@example.jp", {"name": f"人{n}", "plan": f"p{n % 2}"})
-            for n in range(number)
-        ]
-        return [member.member_id for member in made]
-
-    async def renew(self, *purposes: Purpose) -> None:
-        for purpose in purposes:
-            await self.rotation.add(self.account, purpose)
-            await self.rotation.promote(self.account, purpose)
-
-    async def reseal(self, alive: Any = lambda: True) -> None:
-        await reseal(self.pool, self.rings, self.account, alive)
-
-    async def protect(self, protection: Protection) -> None:
-        plan = next(one for one in await self.attributes.list(self.account) if one.name == "plan")
-        await self.attributes.change(self.account, plan.attribute_id, plan.revision, protection=protection)
-
-    async def found(self, plan: str) -> int:
-        return await matching(self.pool, self.rings, self.account, {"attribute": "plan", "equals": plan})
-
-    async def under(self) -> tuple[list[int], list[int]]:
-        sealing = await self.pool.fetchval("SELECT array_agg(DISTINCT ring_version) FROM keys.member_key")
-        return sealing, await self.pool.fetchval("SELECT array_agg(DISTINCT generation) FROM member")
-
-
-@pytest.fixture
-async def house(vault: asyncpg.Pool, kek: Kek, rings: KeyRings, account: UUID, new_id: IdSource) -> House:
-    made = House(vault, kek, rings, account, new_id)
-    await made.attributes.define(account, "plan", "text", protection="matchable")
-    return made
-
-
-@pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "BATCH", 3)
+from members.resealing import load_progress, run
+from tests.support.resealing import House
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -140,68 +83,6 @@ async def test_values_that_were_open_leave_no_trace_when_their_attribute_is_seal
     await house.protect("sealed")
     await house.reseal()
     assert "visible-plan" not in await vault_owner.fetchval("SELECT string_agg(m::text, '') FROM member m")
-
-
-@pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("protection", ["open", "matchable", "sealed"])
-@pytest.mark.parametrize("with_new_key", [False, True])
-async def test_values_of_a_removed_attribute_are_cleared_from_facets_and_profile(
-    house: House, vault: asyncpg.Pool, protection: Protection, with_new_key: bool
-) -> None:
-    shoe = await house.attributes.define(house.account, "shoe", "number", protection=protection)
-    ids = await house.filled(5)
-    for member_id in ids:
-        await house.members.change(house.account, member_id, 1, values={"shoe": 26})
-    await house.attributes.remove(house.account, shoe.attribute_id)
-    # Written in between, a member keeps what nobody sees until its turn comes.
-    await house.rings.reload(house.account)
-    await house.members.change(house.account, ids[0], 2, values={"name": "鈴木"})
-    if with_new_key:
-        await house.renew("seal")
-    before = [(await house.members.get(house.account, member_id)).values for member_id in ids]
-    await house.reseal()
-    assert [(await house.members.get(house.account, member_id)).values for member_id in ids] == before
-    assert await vault.fetchval("SELECT count(*) FROM member WHERE facets::text LIKE '%shoe%'") == 0
-    profiles = [load(await opened(house, member_id)).values for member_id in ids]
-    assert [profile.keys() for profile in profiles] == [{"name", "plan"}] * 5
-    progress = await load_progress(vault, house.account)
-    assert progress is not None
-    assert (progress.state, progress.done) == ("done", 5)
-
-
-async def opened(house: House, member_id: UUID) -> bytes:
-    """What is sealed of a member, all of it."""
-    row = await house.pool.fetchrow(
-        "SELECT m.sealed, k.ring_version, k.wrapped FROM member m JOIN keys.member_key k USING (account_id, member_id)"
-        " WHERE member_id = $1",
-        member_id,
-    )
-    assert row is not None
-    opener = (await house.rings.reload(house.account)).opener()
-    return opener.open_bytes(member_id.bytes, row["sealed"], row["ring_version"], row["wrapped"])
-
-
-@pytest.mark.usefixtures("small_batches")
-async def test_an_attribute_that_is_defined_in_the_midst_loses_none_of_its_values(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = await house.filled(10)
-    await house.renew("index")
-    take, batches = run._Run._take, 0
-
-    async def defining(self: Any) -> Any:
-        nonlocal batches
-        batches += 1
-        if batches == 2:
-            await house.rings.reload(house.account)
-            await house.attributes.define(house.account, "shoe", "number", protection="open")
-            await house.members.change(house.account, ids[-1], 1, values={"shoe": 26})
-        return await take(self)
-
-    monkeypatch.setattr(run._Run, "_take", defining)
-    await house.reseal()
-    assert (await house.members.get(house.account, ids[-1])).values["shoe"] == 26
-    assert await matching(house.pool, house.rings, house.account, {"attribute": "shoe", "equals": 26}) == 1
 
 
 async def test_a_change_for_which_nobody_lags_touches_nobody(house: House, vault: asyncpg.Pool) -> None:
