@@ -36,6 +36,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "campaign.stopped": Kind("cmp", "A campaign paused by itself over hard bounces or complaints", listed=True),
+        "run.miscounted": Kind("run", "A run's figures disagree with its rows: see the laws it names", listed=True),
         "run.started": Kind("run", "A campaign's run has begun"),
         "run.paused": Kind("run", "A run is paused, and nothing of it is under way"),
         "run.resumed": Kind("run", "A paused run goes on"),

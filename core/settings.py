@@ -162,6 +162,8 @@ class Settings(BaseSettings):
     import_max_ratio: int = Field(200, ge=1)
     export_keep: Seconds = 24 * 3600
 
+    recount_hour: int = Field(18, ge=0, le=23)
+    recount_days: int = Field(7, ge=1, le=366)
     audit_days: int = Field(1096, ge=90, le=36_500)
     unconfirmed_days: int = Field(7, ge=3, le=365)
     consent_days: int = Field(1_096, ge=31, le=36_600)

@@ -26,3 +26,5 @@ JOBS = Counter("todoku_jobs_total", "Leased jobs by what came of them", ["kind",
 AUDIENCE_MEMBERS = Counter("todoku_audience_members_total", "Members taken into audiences")
 WEBHOOK_POSTS = Counter("todoku_webhook_posts_total", "Posts to webhooks by what came of them", ["outcome"])
 WEBHOOKS_WAITING = Gauge("todoku_webhook_deliveries", "Notices that wait for webhooks, or were given up", ["state"])
+RECOUNTED = Gauge("todoku_recounted_runs", "Runs counted anew last night")
+MISCOUNTED = Gauge("todoku_miscounted_runs", "Of these, those whose figures disagree with their rows")

@@ -11,6 +11,7 @@ from core.ids import IdSource
 from core.settings import Settings
 from delivery import recovery
 from scheduler.clock import Tick, Ticks
+from scheduler.recount import Recount
 from scheduler.starts import soon_due
 from scheduler.sweep import Step, Sweep
 from scheduler.webhooks.sending import WebhookSender
@@ -36,11 +37,12 @@ async def run(
     `main` is a pool of the application's role with at least 4 connections, `stops_pool` one of the role that may only
     carry stops into the vault.
     """
+    new_id = IdSource(clock)
     sweep = Sweep(
         main,
         stops_pool,
         clock,
-        new_id=IdSource(clock),
+        new_id=new_id,
         lead=settings.audience_lead,
         audit_days=settings.audit_days,
         consent_days=settings.consent_days,
@@ -53,6 +55,7 @@ async def run(
         fold_engagement=partial(engagement.fold, main),
         forget_batches=partial(tallies.forget_batches, main),
         advance_feed=partial(feed.advance, main),
+        recount=Recount(main, clock, new_id, hour=settings.recount_hour, days=settings.recount_days).if_due,
     )
     sender = WebhookSender(main, webhook_keys, clock, jitter=jitter, loopback=settings.webhook_loopback)
     async with Ticks(clock) as ticks:

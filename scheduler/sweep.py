@@ -43,7 +43,8 @@ class Sweep:
 
     `reap` retires dead workers, `settle_events` tells people from machines, `fold` folds tallies, `break_down` counts
     events by minute and provider, `fold_breakdowns` folds that, `fold_engagement` last opens and clicks,
-    `forget_batches` drops old batch ids, `advance_feed` lets readers of raw events see further.
+    `forget_batches` drops old batch ids, `advance_feed` lets readers of raw events see further, `recount`
+    counts anew at night.
     `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log is kept,
     `consent_days` how long consents of who is not mailed any more are, `unconfirmed_days` how long sign-ups that nobody
     confirmed are.
@@ -68,6 +69,7 @@ class Sweep:
         fold_engagement: Call,
         forget_batches: Call,
         advance_feed: Call,
+        recount: Call,
     ) -> None:
         self._clock = clock
         self.start = Step("start", lambda: start_due(main))
@@ -89,6 +91,7 @@ class Sweep:
             Step("fold_breakdowns", fold_breakdowns, 1.0),
             Step("fold_engagement", fold_engagement, 1.0),
             Step("advance_feed", advance_feed, 1.0),
+            Step("recount", recount, 600.0),
             Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),
             Step("expire_consents", lambda: chores.expire_consents(stops, consent_days), DAY),
             Step("forget_unconfirmed", lambda: chores.forget_unconfirmed(stops, unconfirmed_days), HOUR),

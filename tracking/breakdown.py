@@ -8,7 +8,7 @@ label that they have now, settled or not.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
@@ -38,6 +38,7 @@ STEPS: tuple[Step, ...] = get_args(Step)
 
 OTHER = "other"
 _HOURS = "By the minute, at most 48"
+_APART = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -172,11 +173,19 @@ class BreakdownStore:
             runs = await connection.fetch(SQL["runs"], account_id, campaign_id)
             zone = ZoneInfo(time_zone or next((run["time_zone"] for run in runs if run["time_zone"]), "UTC"))
             since = _floor(runs[0]["starts_at"] if runs else _EPOCH, step, zone)
-            until = since + timedelta(hours=hours)
+            until = (since.astimezone(UTC) + timedelta(hours=hours)).astimezone(zone)
+            begins = list(beginnings(since, until, step, zone))
             rows = await connection.fetch(
-                SQL["series"], [run["run_id"] for run in runs], _minute(since), _minute(until)
+                SQL["series"],
+                [run["run_id"] for run in runs],
+                _minute(since),
+                _minute(until),
+                [_minute(begin) for begin in begins],
             )
-        return Series(campaign_id, step, zone.key, since, until, spans(rows, step, zone))
+        found: defaultdict[datetime, Breakdown] = defaultdict(Breakdown)
+        for row in rows:
+            found[begins[row["span"]]].add(row["kind"], row["detail"], row["total"], row["people"])
+        return Series(campaign_id, step, zone.key, since, until, [Span(at, counts) for at, counts in found.items()])
 
     async def providers(self, account_id: UUID, campaign_id: UUID) -> list[Provider]:
         """Return how a campaign fared at each provider. Raises NotFound."""
@@ -192,13 +201,16 @@ class BreakdownStore:
             return _providers(await connection.fetch(SQL["by_provider"], [run["run_id"] for run in runs]))
 
 
-def spans(rows: Iterable[asyncpg.Record], step: Step, zone: ZoneInfo) -> list[Span]:
-    """Add minutes (`minute kind total people`) up to steps of a zone, in order."""
-    found: defaultdict[datetime, Breakdown] = defaultdict(Breakdown)
-    for row in rows:
-        at = _floor(_EPOCH + timedelta(minutes=row["minute"]), step, zone)
-        found[at].add(row["kind"], row["detail"], row["total"], row["people"])
-    return [Span(at, counts) for at, counts in sorted(found.items())]
+def beginnings(since: datetime, until: datetime, step: Step, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield when each step of a zone begins, from `since` (the beginning of one) to before `until`, in order."""
+    at, end = since, until.astimezone(UTC)
+    while at < end:
+        yield at
+        if step == "day":
+            at = _floor(datetime(at.year, at.month, at.day, 12, tzinfo=zone) + timedelta(days=1), step, zone)
+        else:
+            # Counted in UTC, so that an hour which a clock skips or repeats is what it is.
+            at = _floor(at.astimezone(UTC) + _APART[step], step, zone)
 
 
 def _floor(at: datetime, step: Step, zone: ZoneInfo) -> datetime:

@@ -52,14 +52,15 @@ SELECT run_id, starts_at, time_zone FROM run
 WHERE account_id = $1 AND campaign_id = $2 AND kind = 'campaign' ORDER BY run_id;
 
 -- name: series
--- $1 runs, $2 minutes from (inclusive), $3 to (exclusive). Added up by the minute; the caller knows hours, days and zones.
-SELECT value AS minute, kind, detail, sum(total)::bigint AS total, sum(people)::bigint AS people
+-- $1 runs, $2 minutes from (inclusive), $3 to (exclusive), $4 the minutes at which spans begin: the caller knows hours, days
+-- and zones. Added up here, since a month has more minutes than a caller reads in time.
+SELECT width_bucket(value, $4::bigint[]) - 1 AS span, kind, detail, sum(total)::bigint AS total, sum(people)::bigint AS people
 FROM (SELECT value, kind, detail, total, people FROM breakdown
       WHERE run_id = ANY ($1::uuid[]) AND dimension = 'minute' AND value >= $2 AND value < $3
       UNION ALL
       SELECT value, kind, detail, total, people FROM breakdown_delta
       WHERE run_id = ANY ($1::uuid[]) AND dimension = 'minute' AND value >= $2 AND value < $3) n
-GROUP BY value, kind, detail ORDER BY value;
+GROUP BY span, kind, detail ORDER BY span;
 
 -- name: by_provider
 -- Providers are those that the rule file names; whatever else there is is one row, without a name.

@@ -19,9 +19,9 @@ from tracking.machines.rules import Label
 
 SQL = sql.load(__package__ or "", "feed.sql")
 
-FIRST_WINDOW = 20_000
-WINDOWS = 8
-"""Windows of places that one page looks through, each twice as wide as the one before: 5 million places in all."""
+LEAST_WINDOW = 500
+WINDOWS = 14
+"""Windows of places that one page looks through: the first as wide as the page, each next one twice as wide."""
 
 
 FedKind = Literal["open", "click", "unsubscribe", "honeypot", "bounce", "complaint"]
@@ -79,7 +79,7 @@ class EventFeed:
         found: list[FedEvent] = []
         async with self._main.acquire() as connection:
             safe = await connection.fetchval(SQL["safe"])
-            position, window = after, FIRST_WINDOW
+            position, window = after, max(limit, LEAST_WINDOW)
             for _ in range(WINDOWS):
                 if position >= safe or len(found) == limit:
                     break

@@ -17,7 +17,7 @@ from core import logs
 from deploy.dsns import Dsns
 from deploy.postgres import EmbeddedPostgres, create_databases
 from deploy.process import collect_seldom
-from tests.benchmarks import delivery, import_, ledger, members, rotation, segments, starts, tracking, vast
+from tests.benchmarks import delivery, import_, ledger, members, reports, rotation, segments, starts, tracking, vast
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
 
@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "starts": starts.measure,
     "import": lambda: _on_databases(import_.measure),
     "ledger": lambda: _on_databases(ledger.measure),
+    "reports": lambda: _on_databases(reports.measure),
     "rotation": lambda: _on_databases(rotation.measure),
     "segments": lambda: _on_databases(segments.measure),
     "tracking": lambda: _on_databases(tracking.measure),

@@ -35,7 +35,7 @@ async def seqs(main: asyncpg.Pool, run: Run, **asked: int) -> list[int]:
 async def test_events_are_followed_in_the_order_of_their_storing_page_by_page(
     main: asyncpg.Pool, new_id: IdSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "FIRST_WINDOW", 2)
+    monkeypatch.setattr(feed, "LEAST_WINDOW", 2)
     run, other = await make_run(main, new_id, recipients=9), await make_run(main, new_id, recipients=9)
     test = await make_run(main, new_id, kind="test", account_id=run.account_id, campaign_id=run.campaign_id)
     for seq in (3, 1, 2, 9, 5):
