@@ -11,6 +11,7 @@ from deploy.demo.people import Person
 FIGURES = (
     *("snapshot", "accepted", "failed", "suppressed", "cancelled", "uncertain", "waiting", "deferred"),
     *("opens", "unique_opens", "clicks", "unique_clicks", "unsubscribes"),
+    *("bounces", "complaints"),
 )
 
 
@@ -19,7 +20,7 @@ class Delivered:
     """One mail that arrived, and what its recipient did: `received_at` in seconds since 1970.
 
     `subject` and `name` as the recipient reads them; `signatures` are the valid ones' algorithms, None if nobody
-    looked; `faults` is what went wrong, in words without the address.
+    looked; `faults` is what went wrong, in words without the address; `returns` what came back of it by mail.
     """
 
     campaign: str
@@ -32,6 +33,7 @@ class Delivered:
     unsubscribes: int
     signatures: frozenset[str] | None
     faults: tuple[str, ...]
+    returns: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class CampaignLedger:
         missing = [person for address, person in self.audience.items() if address not in self.received]
         failed = Counter(person.fate.failure for person in missing if person.fate.failure)
         suppressed = sum(not person.fate.failure and person.address in left for person in missing)
+        bounces = len(self.returned("bounce"))
         accepted = sum(address in self.audience for address in self.received)
         return {
             "snapshot": len(self.audience),
@@ -115,7 +118,14 @@ class CampaignLedger:
             "clicks": self.clicks.total(),
             "unique_clicks": len(self.clickers),
             "unsubscribes": len(self.unsubscribed),
+            "bounces": bounces,
+            "bounces_by_class": {"hard": bounces} if bounces else {},
+            "complaints": len(self.returned("complaint")),
         }
+
+    def returned(self, what: str) -> set[str]:
+        """Return of whose mails this came back."""
+        return {address for address, mail in self.received.items() if mail.returns == what}
 
     def links(self) -> list[tuple[int, int]]:
         """Return clicks and people for each link, in order."""

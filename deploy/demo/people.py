@@ -27,23 +27,31 @@ _SILVER = 0.25
 
 
 class Fate(Enum):
-    """What the mailbox does with a mail to this address: which share of people has it, and what their names begin with.
+    """What becomes of a mail to this address: which share of people has it, and what their names begin with.
 
-    `deferrals` is how often a mail is put off before it is taken; `failure` the reason that ends it, as the report
-    says it.
+    `deferrals` is how often the mailbox puts a mail off before it takes it; `failure` the reason that ends it, as the
+    report says it; `returns` what comes back by mail of one that was taken.
     """
 
-    ORDINARY = (0.0, "", 0, None)
-    GONE = (0.005, "bounce-550.", 0, "no_such_user")
-    FULL = (0.0025, "bounce-552.", 0, "mailbox_full")
-    LATE_ONCE = (0.005, "defer-451-once.", 1, None)
-    LATE_TWICE = (0.0025, "defer-451-twice.", 2, None)
+    ORDINARY = (0.0, "", 0, None, None)
+    GONE = (0.005, "bounce-550.", 0, "no_such_user", None)
+    FULL = (0.0025, "bounce-552.", 0, "mailbox_full", None)
+    LATE_ONCE = (0.005, "defer-451-once.", 1, None, None)
+    LATE_TWICE = (0.0025, "defer-451-twice.", 2, None, None)
+    RETURNED = (0.0015, "forwarded.", 0, None, "bounce")
+    ANNOYED = (0.0008, "annoyed.", 0, None, "complaint")
 
-    def __init__(self, share: float, prefix: str, deferrals: int, failure: str | None) -> None:
+    def __init__(self, share: float, prefix: str, deferrals: int, failure: str | None, returns: str | None) -> None:
         self.share = share
         self.prefix = prefix
         self.deferrals = deferrals
         self.failure = failure
+        self.returns = returns
+
+    @property
+    def least(self) -> int:
+        """How many people have it at the least; two who complain would be too many for a few hundred."""
+        return 1 if self is Fate.ANNOYED else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +78,17 @@ def make_people(members: int, seed: int) -> tuple[Person, ...]:
 
 
 def _fates(members: int, random: Random) -> list[Fate]:
-    special = [fate for fate in Fate for _ in range(max(2, round(members * fate.share)) if fate.share else 0)]
+    special = [fate for fate in Fate for _ in range(max(fate.least, round(members * fate.share)) if fate.share else 0)]
     fates = special + [Fate.ORDINARY] * (members - len(special))
     random.shuffle(fates)
     return fates
 
 
 def _person(number: int, fate: Fate, random: Random) -> Person:
-    # Who is put off, and who bounces for good, is in the campaign to all alone: in two that are sent at the same time
-    # nobody could say beforehand which of them meets the deferral, or the suppression that the other's bounce made.
-    # A mailbox that is full in three campaigns at once would be struck out between them.
-    in_one_only = fate.deferrals > 0 or fate is Fate.GONE
+    # Who is put off, who bounces for good and who complains is in the campaign to all alone: in two that are sent at
+    # the same time nobody could say beforehand which of them meets the deferral, or the other's suppression.
+    # And a mailbox that is full in three campaigns at once would be struck out between them.
+    in_one_only = fate.deferrals > 0 or fate is Fate.GONE or fate.returns is not None
     prefectures = [value for value in PREFECTURES if not (in_one_only and value in KANSAI)]
     return Person(
         number=number,
@@ -120,3 +128,8 @@ def _address(number: int, fate: Fate, random: Random) -> str:
     if draw < 0.03:  # noqa: PLR2004
         return f"o'neil+{number}@{random.choice(DOMAINS)}"
     return f"member.{number}@{random.choice(DOMAINS)}"
+
+
+def returns_of(address: str) -> str | None:
+    """Return what comes back by mail of a mail to this address."""
+    return next((fate.returns for fate in Fate if fate.prefix and address.startswith(fate.prefix)), None)

@@ -17,22 +17,25 @@ from multiprocessing import connection, parent_process
 import httpx
 import orjson
 
+from deploy.demo import answers
 from deploy.demo.behaviour import NOTHING, Acts, acts_of
 from deploy.demo.ledger import Delivered
 from deploy.demo.mail import Mail, plain_address, read_mail
+from deploy.demo.people import returns_of
 from deploy.demo.signatures import valid_signatures
 
 AT_ONCE = 16
 _SECONDS = 30.0
 _NICE = 5
-_PIXEL, _REDIRECT, _PAGE = ("image/gif", 200), ("", 302), ("text/html", 200)
+_PIXEL, _REDIRECT, _TO_PAGES, _DONE = ("image/gif", 200), ("", 302), ("", 303), ("text/plain", 200)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What the people know: `keys` name a campaign by the id in its mails, `targets` are the links it was made with.
 
-    The signatures of each mail whose number is a multiple of `judged_every` are judged by the answers of `zone`.
+    The signatures of each mail whose number is a multiple of `judged_every` are judged by the answers of `zone`. What
+    comes back by mail goes to `inbound`.
     """
 
     mailbox_url: str
@@ -41,6 +44,7 @@ class World:
     targets: Mapping[str, Sequence[str]]
     zone: Mapping[bytes, bytes]
     judged_every: int
+    inbound: tuple[str, int]
 
 
 class _Recipients:
@@ -107,7 +111,10 @@ async def _handle(here: _Recipients, entry: Mapping[str, object]) -> Delivered:
     targets = world.targets.get(key, ())
     if len(mail.links) != len(targets):
         faults.append("links are missing")
-    acts = acts_of(world.seed, key, mail.address) if targets else NOTHING
+    returns = returns_of(mail.address)
+    acts = acts_of(world.seed, key, mail.address) if targets and returns is None else NOTHING
+    if returns and not await _answer(world, returns, raw, str(entry["mail_from"]), mail.address):
+        faults.append(f"a {returns} was not taken")
     await _act(here.http, mail, acts, targets, faults)
     number = int(str(entry["id"]))
     return Delivered(
@@ -121,7 +128,14 @@ async def _handle(here: _Recipients, entry: Mapping[str, object]) -> Delivered:
         unsubscribes=acts.unsubscribes,
         signatures=frozenset(valid_signatures(raw, world.zone)) if number % world.judged_every == 0 else None,
         faults=tuple(faults),
+        returns=returns,
     )
+
+
+async def _answer(world: World, returns: str, raw: bytes, return_path: str, address: str) -> bool:
+    if returns == "bounce":
+        return await answers.bounce(world.inbound, return_path, address)
+    return await answers.complain(world.inbound, raw)
 
 
 async def _act(http: httpx.AsyncClient, mail: Mail, acts: Acts, targets: Sequence[str], faults: list[str]) -> None:
@@ -134,12 +148,12 @@ async def _act(http: httpx.AsyncClient, mail: Mail, acts: Acts, targets: Sequenc
     if (acts.looks or acts.unsubscribes) and mail.unsubscribe is None:
         faults.append("no one-click unsubscribe is offered")
         return
-    if acts.looks and not _is(await http.get(str(mail.unsubscribe)), _PAGE):
+    if acts.looks and not _is(await http.get(str(mail.unsubscribe)), _TO_PAGES):
         faults.append("the unsubscribe page did not answer")
     for _ in range(acts.unsubscribes):
         # RFC 8058 section 3.2: what a mail program sends when its button is pressed.
         answer = await http.post(str(mail.unsubscribe), data={"List-Unsubscribe": "One-Click"})
-        if not _is(answer, _PAGE):
+        if not _is(answer, _DONE):
             faults.append("an unsubscribe was not taken")
 
 

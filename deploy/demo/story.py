@@ -143,6 +143,9 @@ async def _first(watching: Any, reading: asyncio.Task[None]) -> None:
 async def _send_afterwards(api: Api, story: _Story, reader: Reader, view: View, clock: Clock) -> Check:
     """Send the last campaign, when the vault knows who is not to get it."""
     out = {person.address: "bounced" for person in story.people if person.fate is Fate.GONE}
+    for ledger in story.ledgers.values():
+        out |= dict.fromkeys(ledger.returned("bounce"), "bounced")
+        out |= dict.fromkeys(ledger.returned("complaint"), "complained")
     out |= dict.fromkeys(story.left, "unsubscribed")
     story.open_ledger(AFTERWARDS, out, deferrals=False)
     reasons = list(story.ledgers[AFTERWARDS.key].out.values())
@@ -190,6 +193,7 @@ def _world(stage: Stage, story: _Story, zone: Mapping[bytes, bytes], seed: int) 
         targets={campaign.key: campaign.letter.links for campaign in ALL},
         zone=zone,
         judged_every=max(1, mails // _JUDGED),
+        inbound=(stage.settings.inbound_host, stage.settings.inbound_port),
     )
 
 

@@ -54,6 +54,20 @@ def report(ledger: CampaignLedger) -> tuple[dict[str, Any], list[dict[str, Any]]
     return figures, links
 
 
+def test_what_came_back_by_mail_is_counted_beside_what_was_accepted(ledger: CampaignLedger) -> None:
+    before = ledger.done(())
+    assert (before["bounces"], before["bounces_by_class"], before["complaints"]) == (0, {}, 0)
+    back = {
+        fate.returns: [person for person in PEOPLE if person.fate is fate] for fate in (Fate.RETURNED, Fate.ANNOYED)
+    }
+    for returns, people in back.items():
+        for person in people:
+            ledger.received[person.address] = mail(person, returns=returns)
+    done = ledger.done(())
+    assert (done["bounces"], done["bounces_by_class"], done["complaints"]) == (2, {"hard": 2}, 1)
+    assert done["accepted"] == before["accepted"]
+
+
 def test_what_was_done_is_counted_by_event_and_by_person(ledger: CampaignLedger) -> None:
     done = ledger.done(())
     assert done["snapshot"] == 200

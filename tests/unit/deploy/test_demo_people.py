@@ -29,11 +29,13 @@ def test_known_shares_bounce_and_are_put_off() -> None:
     people = make_people(2_000, 1)
     fates = [person.fate for person in people]
     assert {fate: fates.count(fate) for fate in Fate} == {
-        Fate.ORDINARY: 1_970,
+        Fate.ORDINARY: 1_965,
         Fate.GONE: 10,
         Fate.FULL: 5,
         Fate.LATE_ONCE: 10,
         Fate.LATE_TWICE: 5,
+        Fate.RETURNED: 3,
+        Fate.ANNOYED: 2,
     }
     for person in people:
         assert person.address.startswith(person.fate.prefix)
@@ -41,7 +43,7 @@ def test_known_shares_bounce_and_are_put_off() -> None:
 
 def test_whoever_is_put_off_or_bounces_for_good_is_in_one_campaign_of_those_sent_together() -> None:
     for person in make_people(5_000, 3):
-        if person.fate in {Fate.GONE, Fate.LATE_ONCE, Fate.LATE_TWICE}:
+        if person.fate in {Fate.GONE, Fate.LATE_ONCE, Fate.LATE_TWICE, Fate.RETURNED, Fate.ANNOYED}:
             assert sum(campaign.meets(person) for campaign in TOGETHER) == 1
 
 
