@@ -4,8 +4,8 @@ Both ways make and open the same ciphertexts (RFC 5116; 12-byte nonce, 16-byte t
 needs a processor with AES instructions (docs/decisions/0028-libsodium-opens.md); where there are none, `cryptography`
 does it.
 
-An envelope is a text sealed under a key of its own, beside that key, wrapped under another. It is opened in one step,
-since a scan opens a million of them: the key stays in memory that is used again, and becomes no Python object.
+An envelope is a text sealed under a key of its own, beside that key, wrapped under another. It is made and opened in
+one step, since a vault holds millions of them: what lies between the ciphertexts stays in memory that is used again.
 """
 
 from typing import Protocol
@@ -19,7 +19,11 @@ from members.sealing import KEY_BYTES, NONCE_BYTES, TAG_BYTES
 WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES
 """A wrapped key: nonce and ciphertext."""
 
+RANDOM_BYTES = KEY_BYTES + 2 * NONCE_BYTES
+"""What an envelope takes of randomness: its key, the text's nonce, the key's nonce."""
+
 _USUAL_BYTES = 16_384
+_KEY_NONCE_AT = KEY_BYTES + NONCE_BYTES
 _WRAPPED_KEY_BYTES = KEY_BYTES + TAG_BYTES
 
 
@@ -34,10 +38,13 @@ class Decrypter(Protocol):
 
 
 class Encrypter(Protocol):
-    """Seals one text after the other: for one thread. Raises ValueError for a wrong length."""
+    """Makes one envelope after the other: for one thread. Raises ValueError for a wrong length."""
 
-    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
-        """Return the ciphertext with its tag."""
+    def seal_envelope(self, key: bytes, key_aad: bytes, text: bytes, aad: bytes, random: bytes) -> tuple[bytes, bytes]:
+        """Return the sealed text and its key, wrapped under `key`, each with its nonce in front.
+
+        `random`: RANDOM_BYTES fresh random bytes, used nowhere else.
+        """
 
 
 def decrypter() -> Decrypter:
@@ -113,9 +120,13 @@ class SodiumDecrypter:
 class PlainEncrypter:
     """Seals by `cryptography`."""
 
-    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
-        """Seal one; see `Encrypter`."""
-        return AESGCM(key).encrypt(nonce, plaintext, aad)
+    def seal_envelope(self, key: bytes, key_aad: bytes, text: bytes, aad: bytes, random: bytes) -> tuple[bytes, bytes]:
+        """Make an envelope; see `Encrypter`."""
+        if len(random) != RANDOM_BYTES:
+            raise ValueError("The randomness has the wrong length")
+        own, nonce, key_nonce = random[:KEY_BYTES], random[KEY_BYTES:_KEY_NONCE_AT], random[_KEY_NONCE_AT:]
+        sealed, wrapped = AESGCM(own).encrypt(nonce, text, aad), AESGCM(key).encrypt(key_nonce, own, key_aad)
+        return nonce + sealed, key_nonce + wrapped
 
 
 class SodiumEncrypter:
@@ -123,19 +134,22 @@ class SodiumEncrypter:
 
     def __init__(self) -> None:
         self._encrypt, self._none = lib.crypto_aead_aes256gcm_encrypt, ffi.NULL
+        self._wrapped = ffi.new("unsigned char[]", _WRAPPED_KEY_BYTES)
+        self._wrapped_view = ffi.buffer(self._wrapped)
         self._reserve(_USUAL_BYTES)
 
-    def seal(self, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
-        """Seal one; see `Encrypter`."""
-        if len(key) != KEY_BYTES or len(nonce) != NONCE_BYTES:
-            raise ValueError("A key or a nonce has the wrong length")
-        size, none = len(plaintext) + TAG_BYTES, self._none
+    def seal_envelope(self, key: bytes, key_aad: bytes, text: bytes, aad: bytes, random: bytes) -> tuple[bytes, bytes]:
+        """Make an envelope; see `Encrypter`."""
+        if len(key) != KEY_BYTES or len(random) != RANDOM_BYTES:
+            raise ValueError("A key or the randomness has the wrong length")
+        own, nonce, key_nonce = random[:KEY_BYTES], random[KEY_BYTES:_KEY_NONCE_AT], random[_KEY_NONCE_AT:]
+        encrypt, none, size = self._encrypt, self._none, len(text) + TAG_BYTES
         if size > self._size:
             self._reserve(size)
-        if self._encrypt(self._sealed, none, plaintext, len(plaintext), aad, len(aad), none, nonce, key):
+        if encrypt(self._sealed, none, text, len(text), aad, len(aad), none, nonce, own):
             raise ValueError("A text is too long to be sealed")
-        sealed: bytes = self._view[:size]
-        return sealed
+        encrypt(self._wrapped, none, own, KEY_BYTES, key_aad, len(key_aad), none, key_nonce, key)
+        return nonce + self._view[:size], key_nonce + self._wrapped_view[:]
 
     def _reserve(self, size: int) -> None:
         self._size = size

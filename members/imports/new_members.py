@@ -13,6 +13,7 @@ import orjson
 
 from core import sql
 from members.addresses import Address
+from members.aead import WRAPPED_BYTES
 from members.binary_copy import NULL, field, fields, integer, length, stream, timestamp
 from members.connection import Lent
 from members.keyring import AddressHashes, Ring
@@ -27,6 +28,7 @@ _ADDRESS_COLUMNS = ("account_id", "index_version", "hmac", "member_id")
 
 _UUID = length(16)
 _HMAC = length(32)
+_WRAPPED = length(WRAPPED_BYTES)
 # A member's own fields up to its sealed profile; the length of member_id stands in what all rows share.
 _MEMBER = Struct(">16siqi32si")
 # The length of its facets, and the version of jsonb's binary form, which is 1 and then the text.
@@ -65,8 +67,8 @@ class NewMembers:
         sealed, wrapped = self._sealer.seal_new(member, dump_parts(address.mailbox, values), random)
         written, tag = orjson.dumps(facets), self._ring.tag(address.domain)
         own = _MEMBER.pack(member, _TAG_BYTES, tag, _HASH_BYTES, hashes.suppression, len(sealed))
-        self._members.append(own + sealed + _FACETS.pack(len(written) + 1, _JSONB) + written)
-        self._keys.append(member + length(len(wrapped)) + wrapped)
+        self._members.append(b"".join((own, sealed, _FACETS.pack(len(written) + 1, _JSONB), written)))
+        self._keys.append(member + _WRAPPED + wrapped)
         for rows, (_, digest) in zip(self._addresses, hashes.lookup, strict=True):
             rows.append(digest + _UUID + member)
         self.ids.append(member_id)

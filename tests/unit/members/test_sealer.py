@@ -14,19 +14,24 @@ ACCOUNT, MEMBER, RING_KEY = bytes(16), b"m" * 16, b"r" * 32
 @pytest.mark.parametrize("way", WAYS)
 @given(
     key=st.binary(min_size=32, max_size=32),
-    nonce=st.binary(min_size=12, max_size=12),
-    plain=st.binary(max_size=300) | st.just(bytes(20_000)),
+    random=st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES),
+    text=st.binary(max_size=300) | st.just(bytes(20_000)),
+    key_aad=st.binary(max_size=60),
     aad=st.binary(max_size=60),
 )
-def test_both_ways_make_the_same_ciphertext(way: Encrypter, key: bytes, nonce: bytes, plain: bytes, aad: bytes) -> None:
-    assert way.seal(key, nonce, plain, aad) == AESGCM(key).encrypt(nonce, plain, aad)
+def test_both_ways_make_the_same_envelope(
+    way: Encrypter, key: bytes, random: bytes, text: bytes, key_aad: bytes, aad: bytes
+) -> None:
+    own, nonce, key_nonce = random[:32], random[32:44], random[44:]
+    sealed, wrapped = AESGCM(own).encrypt(nonce, text, aad), AESGCM(key).encrypt(key_nonce, own, key_aad)
+    assert way.seal_envelope(key, key_aad, text, aad, random) == (nonce + sealed, key_nonce + wrapped)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_keys_and_nonces_of_another_length_are_refused(way: Encrypter) -> None:
-    for key, nonce in ((b"k" * 31, bytes(12)), (b"k" * 33, bytes(12)), (b"k" * 32, b"")):
+def test_keys_and_randomness_of_another_length_are_refused(way: Encrypter) -> None:
+    for key, size in ((b"k" * 31, RANDOM_BYTES), (b"k" * 33, RANDOM_BYTES), (b"k" * 32, RANDOM_BYTES - 1)):
         with pytest.raises(ValueError):  # noqa: PT011 - cryptography's own words
-            way.seal(key, nonce, b"text", b"")
+            way.seal_envelope(key, b"", b"text", b"", bytes(size))
 
 
 @pytest.mark.parametrize("way", WAYS)
