@@ -7,22 +7,26 @@ BIN := $(VENV)/bin
 PACKAGES := core members delivery tracking scheduler api deploy
 ARGS ?=
 
-.PHONY: demo test coverage browser interop chaos steal bench lint format lock docs clean
+.PHONY: demo test coverage chromium browser interop chaos steal bench lint format lock docs clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/todoku demo $(ARGS)
 
 test: $(VENV)/.ready
+	@$(MAKE) --silent chromium || true
 	$(BIN)/python -m pytest -m "not chaos" --numprocesses=auto --dist=worksteal $(ARGS)
 
 coverage: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not chaos" --numprocesses=auto --dist=worksteal --cov --cov-branch --cov-report=term $(ARGS)
 
-# The pages in a real browser: Debian's Chromium, installed where that is allowed.
-browser: $(VENV)/.ready
+# Debian's Chromium: found, or installed where that is allowed, or said in one line how.
+chromium:
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 	  && apt-get update -qq && apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; } \
-	  || { echo "Chromium is needed: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
+	  || { echo "Chromium is needed for make browser: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
+
+# The pages in a real browser; without one it fails.
+browser: $(VENV)/.ready chromium
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 # A real Postfix, Debian's, as relay and as receiver. Only root can start one; installing it sets up no mail service.

@@ -11,6 +11,7 @@ from api.pages.choosing import Choosing
 from api.pages.client_address import ClientAddresses
 from api.pages.limits import RateLimits
 from api.pages.page import Pages
+from api.pages.signup.known import KnownForms
 from api.pages.stamps import Stamps
 from core.clock import Clock
 from core.ids import IdSource
@@ -54,6 +55,7 @@ class PageServices:
     bounds: Bounds
     attributes: AttributeStore
     topics: TopicStore
+    forms: KnownForms
     signups: SignupDesk
     letters: LetterStore
     leaving: Leaving

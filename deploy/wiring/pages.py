@@ -10,6 +10,7 @@ from api.pages.client_address import ClientAddresses
 from api.pages.limits import RateLimits
 from api.pages.page import Pages
 from api.pages.services import Bounds, PageServices
+from api.pages.signup.known import KnownForms
 from api.pages.stamps import Stamps
 from core.tokens import LinkSigner
 from deploy import databases, http_server, keys
@@ -65,6 +66,7 @@ def _services(this: Process, opened: Opened, proofs: asyncpg.Pool, signer: LinkS
         bounds=Bounds(settings.signups_per_network, settings.signups_per_account),
         attributes=AttributeStore(opened.members, this.new_id),
         topics=TopicStore(opened.members, this.new_id),
+        forms=KnownForms(this.clock),
         signups=SignupDesk(opened.members, opened.rings, this.new_id),
         letters=LetterStore(opened.main),
         leaving=leaving,

@@ -17,7 +17,19 @@ from core import logs
 from deploy.dsns import Dsns
 from deploy.postgres import EmbeddedPostgres, create_databases
 from deploy.process import collect_seldom
-from tests.benchmarks import delivery, import_, ledger, members, reports, rotation, segments, starts, tracking, vast
+from tests.benchmarks import (
+    delivery,
+    import_,
+    ledger,
+    members,
+    pages,
+    reports,
+    rotation,
+    segments,
+    starts,
+    tracking,
+    vast,
+)
 from tests.benchmarks.figure import Figure
 from tests.support.postgres import directory_for_postgres
 
@@ -39,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "delivery": delivery.measure,
     "starts": starts.measure,
     "import": lambda: _on_databases(import_.measure),
+    "pages": pages.measure,
     "ledger": lambda: _on_databases(ledger.measure),
     "reports": lambda: _on_databases(reports.measure),
     "rotation": lambda: _on_databases(rotation.measure),

@@ -15,6 +15,7 @@ from api.pages.client_address import ClientAddresses
 from api.pages.limits import RateLimits
 from api.pages.page import Pages
 from api.pages.services import Bounds, PageServices
+from api.pages.signup.known import KnownForms
 from api.pages.stamps import Stamps
 from core.clock import Clock
 from core.ids import IdSource
@@ -52,6 +53,7 @@ def page_services(
         url="https://my.example.jp",
         bounds=Bounds(per_network=1_000, per_account=1_000),
         attributes=AttributeStore(members, new_id),
+        forms=KnownForms(clock),
         signups=SignupDesk(members, rings, new_id),
         letters=LetterStore(main),
         leaving=leaving,

@@ -44,12 +44,12 @@ async def send_form(account: str, request: Request, services: From) -> Response:
     """Take a form in. What another site's page sends is shown once more, to be looked at and sent from here."""
     form, sent = await open_form(request, services, account), await read_form(request)
     filled = _filled(form, sent)
-    stamp = services.stamps.judge(form.subject, sent.text(FIELD), least=LEAST_SECONDS, most=MOST_SECONDS)
-    if stamp != "good" or not is_same_site(request):
-        return _page(request, services, form, filled, again=True)
     faults = faults_of(form, filled)
     if faults:
         return _page(request, services, form, filled, faults)
+    stamp = services.stamps.judge(form.subject, sent.text(FIELD), least=LEAST_SECONDS, most=MOST_SECONDS)
+    if stamp != "good" or not is_same_site(request):
+        return _page(request, services, form, filled, again=True)
     # A program is told what a person is told, so that it does not try another way.
     if not sent.has(HONEYPOT) or not sent.text(HONEYPOT):
         await hand_in(request, services, form, filled, SOURCE)

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from fastapi import Request
 
-from api.pages.accounts import branding_of
 from api.pages.client_address import network_of
 from api.pages.limits import Limit
 from api.pages.services import PageServices
 from api.pages.signup import fields
 from api.pages.signup.fields import ADDRESS
+from api.pages.signup.known import FormParts
 from api.pages.signup.wording import Wording, wording_of
 from core import ids
 from core.errors import NotFound
@@ -63,15 +63,21 @@ class Filled:
 
 async def open_form(request: Request, services: PageServices, account: str) -> SignupForm:
     """Return an account's form in the reader's language; raise NotFound while it is not open."""
-    branding = await branding_of(request, account)
+    account_id = ids.decode("acc", account)
+
+    async def read() -> FormParts:
+        attributes = fields.asked(Definitions(await services.attributes.list(account_id)))
+        branding = await services.branding.get(account_id)
+        return FormParts(branding, tuple(attributes), tuple(await services.topics.list(account_id)))
+
+    parts = await services.forms.parts(account_id, read)
+    branding = request.state.branding = parts.branding
     if not branding.fields.signup_open:
         raise NotFound("The form is not open")
     language = services.pages.language(request, branding)
-    attributes = fields.asked(Definitions(await services.attributes.list(branding.account_id)))
-    topics = await services.topics.list(branding.account_id)
     usual = services.pages.words(language, "I would like to receive mail from %(name)s.") % {"name": branding.name}
-    wording = wording_of(branding, topics, language, usual)
-    return SignupForm(branding, language, tuple(attributes), tuple(topics), wording)
+    wording = wording_of(branding, parts.topics, language, usual)
+    return SignupForm(branding, language, parts.attributes, parts.topics, wording)
 
 
 def faults_of(form: SignupForm, filled: Filled) -> dict[str, str]:
@@ -92,24 +98,27 @@ def faults_of(form: SignupForm, filled: Filled) -> dict[str, str]:
 
 async def hand_in(request: Request, services: PageServices, form: SignupForm, filled: Filled, source: str) -> None:
     """Count the request, keep the form's wording, hand the form in; raise TooOften. The same for every address."""
-    client, account = services.clients.of(request), str(form.branding.account_id)
+    client, account_id = services.clients.of(request), form.branding.account_id
     bounds = services.bounds
     await services.limits.count(
         [
             Limit("signup network", network_of(client), bounds.per_network, HOUR),
-            Limit("signup account", account, bounds.per_account, HOUR),
+            Limit("signup account", str(account_id), bounds.per_account, HOUR),
         ]
     )
     wording = form.wording
-    await services.branding.keep_wording(form.branding.account_id, wording.version, wording.content)
+    version = wording.version
+    await services.forms.keep(
+        account_id, version, lambda: services.branding.keep_wording(account_id, version, wording.content)
+    )
     known = {ids.encode("top", topic.topic_id): topic.topic_id for topic in form.topics}
     await services.signups.hand_in(
-        form.branding.account_id,
+        account_id,
         SignupRequest(
             address=parse(filled.address).mailbox,
             values=_with_language(filled.values, form),
             topics=_chosen(filled.topics, known),
-            wording=wording.version,
+            wording=version,
             source=source,
             origin=str(client),
             language=form.language,

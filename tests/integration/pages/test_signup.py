@@ -245,6 +245,7 @@ async def test_a_form_is_its_accounts_alone(desk: Desk, new_id: Any, main: async
     assert await desk.waiting() == 0
     assert (await desk.browser.get(f"/f/{ids.encode('acc', new_id())}")).status_code == 404
     await main.execute("UPDATE branding SET signup_open = false WHERE account_id = $1", desk.account_id)
+    desk.wait(1)
     assert (await desk.browser.get(desk.path)).status_code == 404
     assert (await desk.send(ADDRESS)).status_code == 404
 
