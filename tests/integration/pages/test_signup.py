@@ -252,6 +252,7 @@ async def test_a_form_is_its_accounts_alone(desk: Desk, new_id: Any, main: async
 
 async def test_the_pages_can_add_a_form_and_read_none(vault_pages: asyncpg.Pool, desk: Desk) -> None:
     await desk.send(ADDRESS)
+    await desk.members.create(desk.account_id, "member@example.jp")
     for statement in (
         "SELECT * FROM signup_request",
         "DELETE FROM signup_request",
