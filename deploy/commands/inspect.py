@@ -64,7 +64,10 @@ def _lines(story: "Story") -> "Iterator[str]":
         yield f"stop       {_time(stop['occurred_at'])}  {stop['reason']}{scope}{lifted}"
     for event in story.events:
         link = f" of link {event['link']}" if event["link"] >= 0 else ""
-        yield f"event      {_time(event['occurred_at'])}  {event['kind']}{link}"
+        bounce = "" if event["class"] is None else f", {event['class']}: {event['reason']} {event['status']}".rstrip()
+        yield f"event      {_time(event['occurred_at'])}  {event['kind']}{link}{bounce}"
+        if event["evidence"]:
+            yield f"           {event['evidence']}"
     if story.place is not None:
         held = story.place.held_since
         since = "" if held is None else f", untried since {_time(held)}"

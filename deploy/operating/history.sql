@@ -17,7 +17,10 @@ LEFT JOIN source USING (source_id) LEFT JOIN site USING (site_id)
 WHERE i.run_id = $1 AND i.seq = $2 ORDER BY i.try;
 
 -- name: events
-SELECT kind, link, occurred_at FROM event WHERE run_id = $1 AND seq = $2 ORDER BY occurred_at LIMIT 100;
+-- Of a bounce what the first of its class said.
+SELECT e.kind, e.link, e.occurred_at, b.class, b.reason, b.status, b.evidence
+FROM event e LEFT JOIN bounce b ON b.run_id = e.run_id AND b.seq = e.seq AND b.class = e.detail
+WHERE e.run_id = $1 AND e.seq = $2 ORDER BY e.occurred_at LIMIT 100;
 
 -- name: omission
 SELECT reason, at FROM omission WHERE run_id = $1 AND seq = $2;

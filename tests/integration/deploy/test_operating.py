@@ -135,6 +135,14 @@ async def test_the_whole_story_of_a_delivery_is_told(
     await tried(main, arranged, 5, 1, "deferred", {"code": 421, "reason": "throttled", "detail": said, **way})
     await tried(main, arranged, 5, 2, "released")
     await main.execute("INSERT INTO event VALUES ($1, 5, 'click', 2, app.now())", arranged.run_id)
+    await main.execute(
+        "INSERT INTO event (run_id, seq, kind, detail, occurred_at) VALUES ($1, 5, 'bounce', 'hard', app.now())",
+        arranged.run_id,
+    )
+    await main.execute(
+        "INSERT INTO bounce VALUES ($1, 5, 'hard', 'no_such_user', '5.1.1', '550 5.1.1 User unknown', app.now())",
+        arranged.run_id,
+    )
     named = {"data_dir": tmp_path, "main_dsn": dsns.main}
     delivery = f"{ids.encode('run', arranged.run_id)}/5"
     done = todoku("inspect", delivery, **named)
@@ -145,6 +153,7 @@ async def test_the_whole_story_of_a_delivery_is_told(
     assert "421 throttled  by mx1 to google from bulk 3 on here" in text
     assert said in text
     assert "click of link 2" in text
+    assert "bounce, hard: no_such_user 5.1.1\n           550 5.1.1 User unknown" in text
     assert "state      deferred" in text
     assert "waits for  room at google" in text
     shown = orjson.loads(todoku("inspect", delivery, "--json", **named).stdout)
