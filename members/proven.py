@@ -42,6 +42,7 @@ class Proven:
     connection: Lent
     members: MemberStore
     vault: Vault
+    rings: KeyRings
 
 
 class ProvenMembers:
@@ -68,6 +69,7 @@ class ProvenMembers:
                 connection,
                 MemberStore(lending, self._rings, self._new_id),
                 Vault(lending, self._rings),
+                self._rings,
             )
 
 

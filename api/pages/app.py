@@ -9,6 +9,7 @@ from api.pages.assets.endpoints import router as assets
 from api.pages.confirmation.pages import ConfirmationPages
 from api.pages.guard import Guard
 from api.pages.letters.endpoints import LetterPages, letter_router
+from api.pages.moving.pages import MovingPages
 from api.pages.my_page.endpoints import router as my_page
 from api.pages.preferences.endpoints import router as preferences
 from api.pages.privacy.endpoints import router as privacy
@@ -26,6 +27,7 @@ from scheduler.letters import Kind
 LETTERS: Mapping[Kind, LetterPages] = {
     Kind.CONFIRM: ConfirmationPages(),
     Kind.ERASE: ErasingPages(),
+    **dict.fromkeys((Kind.CONFIRM_NEW_ADDRESS, Kind.ADDRESS_CHANGING), MovingPages()),
     **dict.fromkeys((Kind.SIGN_IN, Kind.ALREADY_MEMBER, Kind.FAILED_LOG_INS, Kind.PASSWORD_CHANGED), EnteringPages()),
 }
 """What the link of each kind of letter leads to."""

@@ -10,6 +10,7 @@ from members.audience import AudienceSource
 from members.exports import run_export
 from members.imports import Bounds, run_import
 from members.members import MemberStore
+from members.moving import Moving
 from members.previews import PreviewStore
 from members.reach import MemberReach
 from members.resealing import reseal
@@ -17,6 +18,7 @@ from members.signup import SignupAnswers, SignupTaking
 from scheduler import jobs, rounds
 from scheduler.audience import AudienceCutter
 from scheduler.letters import LetterDispatch
+from scheduler.moves import Moves
 from scheduler.signups import Signups
 from tracking.engagement import MemberEngagement
 
@@ -51,15 +53,21 @@ async def serve(this: Process, slot: int) -> None:
 def _rounds(this: Process, opened: Opened) -> dict[str, rounds.Step]:
     """Return what is taken up as it comes: short work, for which somebody waits."""
     main, members, rings, new_id = opened.main, opened.members, opened.rings, this.new_id
+    store = MemberStore(members, rings, new_id)
     signups = Signups(
         main,
         members,
         SignupTaking(members, rings, new_id),
-        SignupAnswers(members, rings, MemberStore(members, rings, new_id)),
+        SignupAnswers(members, rings, store),
         valid=timedelta(seconds=this.settings.confirm_within),
     )
     letters = LetterDispatch(main, MemberReach(members), new_id=new_id, pages_url=this.settings.public_pages_url)
-    return {"signups": signups.take, "signup answers": signups.carry, "letters": letters.once}
+    return {
+        "signups": signups.take,
+        "signup answers": signups.carry,
+        "letters": letters.once,
+        "moves": Moves(main, Moving(members, rings, store)).carry,
+    }
 
 
 def _handlers(this: Process, opened: Opened, lease: Lease) -> dict[str, jobs.Handler]:

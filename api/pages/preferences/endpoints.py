@@ -7,6 +7,7 @@
     POST /p/{token}/language
     POST /p/{token}/tracking    what may be noted of the reading
     POST /p/{token}/details     the fields that the account opens
+    POST /p/{token}/address     another address, once both have said yes by letter
     GET  /my/{account}/choices  the same for who has signed in; POST …/{part} as above
 
 Whoever holds a mail can come here, as can whom it was forwarded to: so nothing is shown beyond these choices. The rest
@@ -21,6 +22,7 @@ from typing import Any, get_args
 from fastapi import APIRouter, Request, Response
 
 from api.pages.deliveries import MOST_CHANGES, delivery_of, proof_of
+from api.pages.errors import TooOften
 from api.pages.forms import Form
 from api.pages.limits import Limit
 from api.pages.preferences.details import details_of, read_details
@@ -31,17 +33,19 @@ from api.pages.stamps import FIELD
 from api.pages.topics import label_of
 from api.pages.wordings import keep_topics
 from core import ids
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, Fault, InvalidInput, NotFound
 from core.tokens import SLOT_PREFERENCES, SLOT_UNSUBSCRIBE
 from members.attributes import load_definitions
 from members.built_in import LOCALE
 from members.choices import set_least_days, set_tracking
-from members.errors import Suppressed
+from members.errors import BadAddress, Suppressed
 from members.member import Tracking
+from members.moving import want
 from members.proven import Proof
 from members.scopes import ALL
 from members.topics import KIND as TOPIC
 from scheduler.branding import Branding
+from scheduler.letters import Kind
 
 router = APIRouter()
 
@@ -49,6 +53,10 @@ LEAST_DAYS = (None, 7, 30)
 PAUSES = (7, 30, 90)
 TRACKING: tuple[Tracking, ...] = get_args(Tracking)
 SOURCE = "preferences"
+MOVES = (Kind.CONFIRM_NEW_ADDRESS, Kind.ADDRESS_CHANGING)
+MOST_MOVES = 3
+"""Changes of address that a member may ask for in a day: each mails an address that somebody typed."""
+DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +168,10 @@ async def _page(
         locale=language,
         known_languages=list(services.pages.catalogues),
         details=details,
-        faults=[(f"detail-{one.name}", one.label, faults[one.name]) for one in details if one.name in faults],
+        faults=[
+            *((f"detail-{one.name}", one.label, faults[one.name]) for one in details if one.name in faults),
+            *((name, name, code) for name, code in faults.items() if name == "address"),
+        ],
         saved=request.query_params.get("saved") if not faults else None,
         path=way.path,
         unsubscribe=way.unsubscribe,
@@ -220,6 +231,21 @@ async def _save_details(change: _Change) -> None:
     await _set_values(change, read_details(definitions, change.form))
 
 
+async def _ask_to_move(change: _Change) -> None:
+    services, proof = change.services, change.proof
+    for kind in MOVES:
+        if await services.letters.recent(proof.account_id, proof.member_id, kind, seconds=DAY) >= MOST_MOVES:
+            raise TooOften(int(DAY))
+    change_id = services.new_id()
+    try:
+        async with services.proven.opened(proof) as mine:
+            await want(mine, change.form.narrow("address"), change_id, services.random)
+    except BadAddress:
+        raise InvalidInput("", [Fault("/address", "bad-address", "")]) from None
+    for kind in MOVES:
+        await services.letters.ask(kind, proof.account_id, services.new_id(), proof.member_id, subject_id=change_id)
+
+
 async def _set_values(change: _Change, values: Mapping[str, Any]) -> None:
     proof = change.proof
     async with change.services.proven.opened(proof) as mine:
@@ -242,5 +268,6 @@ _CHANGES: Mapping[str, Callable[[_Change], Awaitable[None]]] = {
     "tracking": _save_tracking,
     "language": _save_language,
     "details": _save_details,
+    "address": _ask_to_move,
     "leave": _leave,
 }

@@ -11,9 +11,12 @@ from core.clock import Clock
 from core.ids import IdSource
 from members.attributes import AttributeStore
 from members.members import MemberStore
+from members.moving import Moving
 from members.scopes import topic_scope
 from members.topics import KIND, TopicStore
+from scheduler.moves import Moves
 from tests.integration.pages.reader import Reader, form_of
+from tests.support.signups import Desk
 
 ENGLISH = {"accept-language": "en"}
 
@@ -106,3 +109,42 @@ async def test_what_is_not_offered_is_not_taken(
     assert (await browser.post(f"{reader.choices}/{part}", data={**stamp, **fields})).status_code == 404
     assert (await browser.post(f"{reader.choices}/{part}", data=fields)).status_code in {403, 404}
     assert await store.get(reader.account_id, reader.member.member_id) == reader.member
+
+
+async def test_an_address_changes_once_both_have_said_yes_to_the_same_change(
+    desk: Desk, browser: httpx.AsyncClient, main: asyncpg.Pool, vault: asyncpg.Pool, store: MemberStore, reader: Reader
+) -> None:
+    moves = Moves(main, Moving(vault, desk.rings, store))
+    path = f"{reader.choices}/address"
+
+    async def ask(address: str) -> httpx.Response:
+        form = form_of(await browser.get(reader.choices, headers=ENGLISH), path)
+        answer = await browser.post(path, data={**form, "address": address}, headers=ENGLISH)
+        await desk.rounds()
+        return answer
+
+    async def address() -> str:
+        while await moves.carry():
+            pass
+        return (await store.get(reader.account_id, reader.member.member_id)).address
+
+    assert "This is not a mail address." in (await ask("nowhere")).text
+    assert (await ask("first@example.jp")).headers["location"] == f"{reader.choices}?saved=address"
+    old_links = [await desk.link(kind) for kind in ("confirm_new_address", "address_changing")]
+    await desk.press(old_links[0], "accept")
+    assert await address() == "taro@example.jp"
+    # Asked for anew: what was said to the first change is no word about the second.
+    await ask("second@example.jp")
+    await desk.press(old_links[1], "accept")
+    assert await address() == "taro@example.jp"
+    links = [await desk.link(kind) for kind in ("confirm_new_address", "address_changing")]
+    assert "to another address" in (await browser.get(links[1], headers=ENGLISH)).text
+    for link in links:
+        await desk.press(link, "accept")
+    assert await address() == "second@example.jp"
+
+    await ask("third@example.jp")
+    await desk.press(await desk.link("confirm_new_address"), "accept")
+    await desk.press(await desk.link("address_changing"), "disown")
+    assert await address() == "second@example.jp"
+    assert await vault.fetchval("SELECT count(*) FROM new_address") == 0
