@@ -38,7 +38,7 @@ async def said(port: int, *pieces: bytes) -> bytes:
 
 
 async def test_a_readers_whole_way_over_real_http(main: asyncpg.Pool, port: int, sent: Run) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as web:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as web:
         pixels = await asyncio.gather(*(web.get(sent.open_path(1 + n % 20)) for n in range(200)))
         assert {pixel.status_code for pixel in pixels} == {200}
         head = await web.head(sent.open_path(1))

@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.clock import FixedClock
@@ -58,7 +58,7 @@ def replayed(directory: Path) -> list[Batch]:
         max_size=4,
     )
 )
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_spooled_is_what_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[list]) -> None:
     directory = tmp_path_factory.mktemp("spool")
     batches = [
