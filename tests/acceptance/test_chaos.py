@@ -12,7 +12,7 @@ import pytest
 
 from core.settings import RelaySettings
 from tests.support.misbehaving_sink import MisbehavingSink, misbehaving_sink
-from tests.support.service import Service, running_service, soon
+from tests.support.service import Service, running_service
 
 SEED = 20_261_124
 CONNECTIONS = 10
@@ -38,7 +38,7 @@ async def chaos(*, members: int, seconds: float, victims: tuple[str, ...]) -> No
         ) as service:
             addresses = [f"member{n}@example.jp" for n in range(members)]
             await service.import_members(addresses)
-            campaign = await service.campaign(at=soon(0.5), rate_per_hour=int(members / seconds / 2 * 3_600))
+            campaign = await service.campaign(at="now", rate_per_hour=int(members / seconds / 2 * 3_600))
             await service.accepted_at_least(20)
             kills = await kill_at_random(service, victims, seconds)
             await service.whole_again()

@@ -20,7 +20,7 @@ async def test_killing_a_worker_ten_times_in_mid_run_loses_nothing_and_sends_not
     async with running_service() as service:
         addresses = [f"member{n}@example.jp" for n in range(6_000)]
         await service.import_members(addresses)
-        campaign = await service.campaign(at=soon(0.5), rate_per_hour=100 * 3_600)
+        campaign = await service.campaign(at="now", rate_per_hour=100 * 3_600)
         await service.accepted_at_least(50)
         names = cycle(["worker-bulk-0", "worker-bulk-1"])
         for _ in range(10):
@@ -38,7 +38,7 @@ async def test_postgres_killed_in_mid_run_comes_back_and_the_run_goes_on_by_itse
     async with running_service() as service:
         addresses = [f"member{n}@example.jp" for n in range(1_500)]
         await service.import_members(addresses)
-        campaign = await service.campaign(at=soon(0.5), rate_per_hour=300 * 3_600)
+        campaign = await service.campaign(at="now", rate_per_hour=300 * 3_600)
         await service.accepted_at_least(100)
         workers = [service.pid("worker-bulk-0"), service.pid("worker-bulk-1")]
         pid = service.pid("postgres")
@@ -61,7 +61,7 @@ async def test_pause_and_cancel_take_hold_in_mid_run() -> None:
     async with running_service() as service:
         addresses = [f"member{n}@example.jp" for n in range(20_000)]
         await service.import_members(addresses)
-        campaign = await service.campaign(at=soon(0.5))
+        campaign = await service.campaign(at="now")
         await service.accepted_at_least(500)
         answer = await service.post(f"/v1/campaigns/{campaign}/pause")
         assert answer["state"] == "paused"
@@ -93,8 +93,10 @@ async def test_two_schedulers_one_killed_at_the_instant_of_a_start_start_each_ca
         assert second.stdout is not None
         try:
             assert (await second.stdout.readline()).startswith(b"ready")
-            at = soon(3)
-            campaigns = [await service.campaign(at=at) for _ in range(5)]
+            campaigns = [await service.campaign() for _ in range(5)]
+            at = soon(5)
+            for campaign in campaigns:
+                await service.schedule(campaign, at)
 
             async def first_started() -> bool:
                 return bool(
@@ -124,13 +126,13 @@ async def test_an_unsubscribe_in_mid_run_stops_what_is_not_yet_intended_retries_
         plain = [f"member{n}@example.jp" for n in range(10)]
         await service.import_members([*plain, *deferred])
         # An earlier run, to have everyone's one-click address; the deferred ones come at its second try.
-        first = await service.campaign(at=soon(0.3))
+        first = await service.campaign(at="now")
         await service.reaches(first, "finished")
         urls = await service.one_click_urls()
 
         more = [f"defer-451.{n}@example.jp" for n in range(10)]
         await service.import_members(more)
-        second = await service.campaign(at=soon(0.3), rate_per_hour=3_600 * 5)
+        second = await service.campaign(at="now", rate_per_hour=3_600 * 5)
         await service.accepted_at_least(20 + 3)
         answers = await asyncio.gather(*(service.client.post(url) for url in urls.values()))
         assert {answer.status_code for answer in answers} == {200}
@@ -163,7 +165,7 @@ async def test_stopping_everything_in_mid_run_takes_less_than_ten_seconds_and_lo
     with directory_for_postgres() as directory:
         async with running_service(data_dir=directory) as service:
             await service.import_members(addresses)
-            await service.campaign(at=soon(0.5), rate_per_hour=500 * 3_600)
+            await service.campaign(at="now", rate_per_hour=500 * 3_600)
             await service.accepted_at_least(200)
             loop = asyncio.get_running_loop()
             before = loop.time()

@@ -43,7 +43,7 @@ async def test_the_workers_count_what_the_receiver_and_the_tables_count() -> Non
         httpx.AsyncClient() as client,
     ):
         await service.import_members([*members, *odd])
-        campaign = await service.campaign(at=soon(1))
+        campaign = await service.campaign(at="now")
         await service.reaches(campaign, "finished")
         workers = await scraped(client, *(worker_metrics_port(base, "bulk", slot) for slot in (0, 1)))
         mailbox = await scraped(client, metrics_port(base, "mailbox"))

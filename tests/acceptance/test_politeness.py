@@ -8,7 +8,7 @@ from core.settings import DirectSettings
 from delivery.pacing.turns import LATE
 from tests.support.counting_sink import CountingSink, counting_sink
 from tests.support.dns import dns_server
-from tests.support.service import Service, running_service, soon
+from tests.support.service import Service, running_service
 from tests.support.waiting import eventually
 
 RATE = 40
@@ -51,7 +51,7 @@ async def test_three_workers_keep_one_rate_and_one_number_of_connections(tmp_pat
     # Short slices: nobody holds more than a second's worth, so that all three take part.
     async with three_workers(shaping, slice_seconds=1) as (service, slow, _):
         await service.import_members([f"member{n}@slow.example" for n in range(MESSAGES)])
-        campaign = await service.campaign(at=soon())
+        campaign = await service.campaign(at="now")
         await service.reaches(campaign, "finished", within=60)
         workers = await service.main_owner.fetchval("SELECT count(DISTINCT owner) FROM intent")
         await service.verified()
@@ -71,7 +71,7 @@ async def test_a_throttled_fifth_of_a_list_delays_no_other_recipient(tmp_path: P
     shaping.write_text('[provider.slow]\nmx = ["mx.slow.example"]\nrate = "1/s"\n')
     async with three_workers(shaping) as (service, slow, quick):
         await service.import_members([f"member{n}@{'slow' if n % 5 == 0 else 'quick'}.example" for n in range(4_000)])
-        campaign = await service.campaign(at=soon())
+        campaign = await service.campaign(at="now")
 
         async def all_others() -> bool:
             return quick.received.total() == 3_200

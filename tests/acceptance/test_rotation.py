@@ -35,8 +35,7 @@ async def test_keys_are_exchanged_while_a_campaign_is_sent_and_files_come_in() -
     async with running_service(key_beat=0.2) as service:
         addresses = [f"member{n}@example.jp" for n in range(MEMBERS)]
         await service.import_members(addresses)
-        campaign = await service.campaign(rate_per_hour=20 * 3_600)
-        await service.post(f"/v1/campaigns/{campaign}/schedule", {})
+        campaign = await service.campaign(at="now", rate_per_hour=20 * 3_600)
         await service.accepted_at_least(20)
 
         enough = asyncio.Event()

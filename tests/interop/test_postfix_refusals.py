@@ -7,7 +7,6 @@ import pytest
 from core.settings import RelaySettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.postfix import RELAY, Postfix, running_postfix
-from tests.support.service import soon
 from tests.support.waiting import eventually
 
 
@@ -30,7 +29,7 @@ async def test_one_recipient_put_off_within_a_chain_waits_alone_and_is_served_la
         running_postfix(settings, tables=tables) as postfix,
         service_with(postfix, people, **one_connection_to(postfix)) as service,
     ):
-        campaign = await service.campaign(at=soon())
+        campaign = await service.campaign(at="now")
 
         async def one_waits() -> bool:
             return states(await ledger(service, campaign)) == {"accepted": len(people) - 1, "deferred": 1}
@@ -59,7 +58,7 @@ async def test_what_the_content_filter_refuses_after_the_final_dot_fails_and_the
         running_postfix(settings, tables=tables) as postfix,
         service_with(postfix, people, **one_connection_to(postfix)) as service,
     ):
-        campaign = await service.campaign(at=soon())
+        campaign = await service.campaign(at="now")
         await service.reaches(campaign, "finished")
         found = await ledger(service, campaign)
         failed = {address: one for address, one in found.items() if one["state"] == "failed"}
@@ -84,7 +83,7 @@ async def test_what_is_too_large_fails_whether_the_limit_is_told_or_not(*, told:
         running_postfix(settings) as postfix,
         service_with(postfix, people, **one_connection_to(postfix)) as service,
     ):
-        campaign = await service.campaign(at=soon())
+        campaign = await service.campaign(at="now")
         await service.reaches(campaign, "finished", within=120)
         found = await ledger(service, campaign)
         assert len(found) == len(people)

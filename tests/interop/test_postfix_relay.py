@@ -5,7 +5,6 @@ import pytest
 from core.settings import RelaySettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.postfix import RELAY, running_postfix
-from tests.support.service import soon
 
 
 @pytest.mark.parametrize("left_out", ["", "pipelining"])
@@ -14,7 +13,7 @@ async def test_a_campaign_goes_through_whatever_extensions_are_left_out(left_out
     async with running_postfix({**RELAY, "smtpd_discard_ehlo_keywords": left_out}) as postfix:
         relay = RelaySettings(host="127.0.0.1", port=postfix.port, tls="none", connections=2)
         async with service_with(postfix, people, relays=(relay,)) as service:
-            campaign = await service.campaign(at=soon())
+            campaign = await service.campaign(at="now")
             await service.reaches(campaign, "finished")
             assert states(await ledger(service, campaign)) == {"accepted": len(people)}
             await check_delivered(service, await postfix.holds(len(people)), people)

@@ -10,7 +10,6 @@ from tests.interop.judgement import addresses, check_delivered, ledger, service_
 from tests.support.dovecot_auth import DovecotAuth, dovecot_auth
 from tests.support.postfix import Postfix, running_postfix
 from tests.support.scripted_smtp import make_certificate
-from tests.support.service import soon
 from tests.support.waiting import eventually
 
 PASSWORD = "pässwörd 届く"
@@ -48,7 +47,7 @@ async def test_a_campaign_goes_through_with_a_password(tmp_path: Path, mechanism
         running_postfix(submission(auth), certificate=certificate) as postfix,
         service_with(postfix, people, relays=(relay_at(postfix, certificate),)) as service,
     ):
-        campaign = await service.campaign(at=soon())
+        campaign = await service.campaign(at="now")
         await service.reaches(campaign, "finished")
         assert states(await ledger(service, campaign)) == {"accepted": len(people)}
         await check_delivered(service, await postfix.holds(len(people)), people)
@@ -63,7 +62,7 @@ async def test_mail_waits_without_an_attempt_until_the_password_is_right(tmp_pat
         running_postfix(submission(auth), certificate=certificate) as postfix,
         service_with(postfix, people, relays=(relay_at(postfix, certificate),)) as service,
     ):
-        campaign = await service.campaign(at=soon())
+        campaign = await service.campaign(at="now")
 
         async def refused() -> bool:
             return auth.refused >= 3

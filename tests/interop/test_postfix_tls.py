@@ -9,7 +9,6 @@ from core.settings import RelaySettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.postfix import RELAY, running_postfix
 from tests.support.scripted_smtp import make_certificate
-from tests.support.service import soon
 from tests.support.waiting import eventually
 
 INSISTS = {**RELAY, "smtpd_tls_security_level": "encrypt", "smtpd_tls_loglevel": "1"}
@@ -36,7 +35,7 @@ async def test_a_campaign_goes_through_under_tls(
         port = postfix.tls_port if tls == "tls" else postfix.port
         relay = RelaySettings(host="127.0.0.1", port=port, tls=tls, ca_file=certificate, connections=2)
         async with service_with(postfix, people, relays=(relay,)) as service:
-            campaign = await service.campaign(at=soon())
+            campaign = await service.campaign(at="now")
             await service.reaches(campaign, "finished")
             assert states(await ledger(service, campaign)) == {"accepted": len(people)}
             await check_delivered(service, await postfix.holds(len(people)), people)
@@ -55,7 +54,7 @@ async def test_mail_waits_without_an_attempt_until_the_certificate_verifies(
         port = postfix.tls_port if tls == "tls" else postfix.port
         relay = RelaySettings(host="127.0.0.1", port=port, tls=tls, ca_file=ours, connections=2)
         async with service_with(postfix, people, relays=(relay,)) as service:
-            campaign = await service.campaign(at=soon())
+            campaign = await service.campaign(at="now")
 
             async def turned_down() -> bool:
                 return postfix.log.count("SSL_accept error") >= 3
