@@ -23,6 +23,8 @@ MOST_NESTED = 48
 MOST_PARTS = 64
 MOST_TEXT = 20_000
 MOST_VALUE = 2_000
+MOST_PARAMETERS = 8_192
+"""Bytes of a field with parameters: the time that they take the standard library grows with their square."""
 MOST_FIELDS = 200
 
 BROKEN: tuple[type[Exception], ...] = (
@@ -30,6 +32,7 @@ BROKEN: tuple[type[Exception], ...] = (
 )
 """What readers of mail in the standard library, and those that stand on it, end with where it is hostile."""
 
+_PARAMETERS = re.compile(rb"^content-(?:type|disposition)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _DECLARES = re.compile(rb"boundary|message/", re.IGNORECASE)
 # RFC 6533 reports hold the same fields; the standard library knows the older name alone.
 _GLOBAL_STATUS = re.compile(rb"message/global-delivery-status", re.IGNORECASE)
@@ -128,6 +131,8 @@ def read(raw: bytes) -> Mail:
         raw = b"\n".join(raw.split(b"\n", MOST_LINES)[:MOST_LINES])
     if len(_DECLARES.findall(raw)) > MOST_NESTED:
         raise Unreadable("It is nested too deep")
+    if any(len(field) > MOST_PARAMETERS for field in _PARAMETERS.findall(raw)):
+        raise Unreadable("A field has too many parameters")
     try:
         return _read(raw)
     except BROKEN as error:

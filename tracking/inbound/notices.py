@@ -34,6 +34,8 @@ FAILED, DELAYED = "failed", "delayed"
 
 _SCANNED = 65_536
 """Bytes that the detectors of older forms get to see: they look for what stands at a mail's beginning."""
+_LONGEST_LINE = 1_000
+"""… and of each line, which is all that RFC 5322 allows: their expressions take seconds for a long one."""
 
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\s*([245]\d\d)(?:[ -]|$)(.{0,2000})", re.DOTALL)
@@ -214,8 +216,9 @@ def _after_type(value: str) -> str:
 
 def _detected(mail: Mail) -> tuple[Sequence[bytes], Sequence[bytes]]:
     """Ask flufl.bounce for those whom a mail says not to have reached, for now and for good."""
+    head = b"\n".join(line[:_LONGEST_LINE] for line in mail.raw[:_SCANNED].split(b"\n"))
     try:
-        temporary, permanent = all_failures(BytesParser(policy=compat32).parsebytes(mail.raw[:_SCANNED]))
+        temporary, permanent = all_failures(BytesParser(policy=compat32).parsebytes(head))
     except BROKEN:
         # Hostile mail breaks a detector: it has seen nothing.
         return (), ()
