@@ -17,6 +17,7 @@ from deploy.commands.demo import demo
 from deploy.commands.inbound import inbound
 from deploy.commands.inspect import inspect
 from deploy.commands.keys import keys
+from deploy.commands.link_keys import link_keys
 from deploy.commands.mailbox import mailbox
 from deploy.commands.migrate import migrate
 from deploy.commands.pages import pages
@@ -67,6 +68,7 @@ app.add_typer(accounts, name="accounts", rich_help_panel=TASKS)
 app.add_typer(api_keys, name="api-keys", rich_help_panel=TASKS)
 app.add_typer(suppressions, name="suppressions", rich_help_panel=TASKS)
 app.add_typer(keys, name="keys", rich_help_panel=TASKS)
+app.add_typer(link_keys, name="link-keys", rich_help_panel=TASKS)
 app.command("api", rich_help_panel=PROCESSES)(api)
 app.command("tracker", rich_help_panel=PROCESSES)(tracker)
 app.command("pages", rich_help_panel=PROCESSES)(pages)

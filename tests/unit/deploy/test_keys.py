@@ -1,13 +1,12 @@
 from pathlib import Path
 from uuid import UUID
 
-import orjson
 import pytest
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, Conflict, NotFound, Tampered
 from core.tokens import SLOT_OPEN
 from deploy import private_file
-from deploy.keys import load_or_create_signer, load_signer
+from deploy.keys import Versions, load_link_keys, load_or_create_signer, load_signer, save
 
 RUN = UUID(int=7)
 
@@ -33,16 +32,31 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_signer(tmp_path / "links")
 
 
-def test_links_of_an_older_version_still_open(tmp_path: Path) -> None:
+def test_keys_are_exchanged_and_links_of_an_older_version_still_open(tmp_path: Path) -> None:
     path = tmp_path / "links"
     token = load_or_create_signer(path).mint(RUN, 1, [SLOT_OPEN])[0]
-    content = orjson.loads(path.read_bytes())
-    content["keys"]["2"] = "A" * 43 + "="
-    content["primary"] = 2
-    private_file.write(path, orjson.dumps(content))
+    save(path, load_link_keys(path).added(b"A" * 32))
+    assert load_signer(path).mint(RUN, 1, [SLOT_OPEN]) == [token]
+    save(path, load_link_keys(path).promoted())
     signer = load_signer(path)
     assert signer.open(token).run_id == RUN
     assert signer.mint(RUN, 1, [SLOT_OPEN]) != [token]
+    assert path.stat().st_mode & 0o777 == 0o600
+    save(path, load_link_keys(path).without(1))
+    with pytest.raises(Tampered):
+        load_signer(path).open(token)
+
+
+def test_a_version_that_makes_or_is_not_there_is_not_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "links"
+    load_or_create_signer(path)
+    versions = load_link_keys(path)
+    with pytest.raises(Conflict):
+        versions.without(1)
+    with pytest.raises(NotFound):
+        versions.without(2)
+    with pytest.raises(Conflict):
+        Versions({255: b"A" * 32}, 255).added(b"B" * 32)
 
 
 @pytest.mark.parametrize(
