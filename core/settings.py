@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     tracker_host: str = "127.0.0.1"
     tracker_port: Port = 8081
     tracker_url: str = ""
+    tracker_hosts: tuple[str, ...] = ()
     spool_bytes: int = Field(1_000_000_000, ge=1_000_000)
     settle_after: Seconds = 900
     pages_host: str = "127.0.0.1"
@@ -185,14 +186,7 @@ class Settings(BaseSettings):
     @field_validator("tracker_url", "pages_url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        if not value:
-            return value
-        url = urlsplit(value)
-        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
-            raise ValueError("must be a URL such as https://click.example.jp")
-        if url.scheme == "http" and not _is_loopback(url.hostname):
-            raise ValueError("must be https: plain http is for loopback only")
-        return value.rstrip("/")
+        return safe_tracker_url(value)
 
     @model_validator(mode="after")
     def _sources_fit_together(self) -> "Settings":
@@ -260,6 +254,18 @@ class Settings(BaseSettings):
     def journal_dir(self) -> Path:
         """Where workers keep their journals; it must outlive a restart of the process."""
         return self.data_dir / "journal"
+
+
+def safe_tracker_url(value: str) -> str:
+    """Return where links may lead, without a slash at its end, or empty; ValueError, fit to be shown, for another."""
+    if not value:
+        return value
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment or not value.isascii():
+        raise ValueError("must be a URL such as https://click.example.jp")
+    if url.scheme == "http" and not _is_loopback(url.hostname):
+        raise ValueError("must be https: plain http is for loopback only")
+    return value.rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,6 +17,7 @@ from delivery.queue import Claim, Queue, Successor, Waiting
 from delivery.replies.verdict import EXPIRED, Verdict
 from delivery.retry import RetrySchedule
 from delivery.slices import Message, Slice, triage
+from members.member import Tracking
 
 CONTENT_PAUSE = 60.0
 
@@ -39,6 +40,8 @@ class OpenMember(Protocol):
     def address(self) -> str: ...  # noqa: D102
     @property
     def values(self) -> Mapping[str, object]: ...  # noqa: D102
+    @property
+    def tracking(self) -> Tracking: ...  # noqa: D102
 
 
 class Members(Protocol):
@@ -224,7 +227,7 @@ def stand(made: Slice, message: Message, where: Line | Verdict, fated: Line) -> 
 def _message(one: Slice, waiting: Waiting, member: OpenMember, now: float, line: Line) -> Message:
     return Message(
         slice=one,
-        recipient=Recipient(seq=waiting.seq, member_id=waiting.member_id, address=member.address, values=member.values),
+        recipient=Recipient(waiting.seq, waiting.member_id, member.address, member.values, member.tracking),
         tries=waiting.tries + 1,
         deferrals=waiting.deferrals,
         since_first=waiting.since_first,

@@ -15,6 +15,7 @@ from core.errors import Tampered
 from members import new_address
 from members.addresses import parse
 from members.keyring import KeyRings, Ring
+from members.member import Tracking
 from members.profile import Profile, Value, load
 
 SQL = sql.load(__package__ or "", "vault.sql")
@@ -23,11 +24,12 @@ UNREADABLE = Counter("todoku_vault_unreadable_members", "Members left out of a b
 
 
 class OpenMember(NamedTuple):
-    """A member as a worker needs it: where to send, and what to fill in, by attribute key."""
+    """A member as a worker needs it: where to send, what to fill in, by attribute key, and what may be noted."""
 
     member_id: UUID
     address: str
     values: dict[str, Value]
+    tracking: Tracking = "full"
 
     def __repr__(self) -> str:
         """Name the id alone: a repr ends up in logs."""
@@ -46,13 +48,13 @@ class Vault:
         rows = await self._pool.fetch(SQL["open_members"], account_id, member_ids)
         ring = await ring_for(self._rings, account_id, {row["ring_version"] for row in rows})
         opened, open_bytes = [], ring.opener().open_bytes
-        for member_id, sealed, ring_version, wrapped in rows:
+        for member_id, sealed, ring_version, wrapped, tracking in rows:
             try:
                 address, values = load(open_bytes(member_id.bytes, sealed, ring_version, wrapped))
             except Tampered:
                 UNREADABLE.inc()
             else:
-                opened.append(OpenMember(member_id, address, values))
+                opened.append(OpenMember(member_id, address, values, tracking))
         return opened
 
     async def open_new_addresses(self, account_id: UUID, member_ids: Sequence[UUID]) -> list[OpenMember]:

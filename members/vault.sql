@@ -1,6 +1,6 @@
 -- name: open_members
 -- A worker's hot path: a thousand members by their ids in one read.
-SELECT m.member_id, m.sealed, k.ring_version, k.wrapped
+SELECT m.member_id, m.sealed, k.ring_version, k.wrapped, m.tracking
 FROM member m
 JOIN keys.member_key k USING (account_id, member_id)
 WHERE m.account_id = $1 AND m.member_id = ANY ($2::uuid[]);

@@ -1,6 +1,6 @@
-"""What an account sets for all of its campaigns: when they stop by themselves, and when bounces stop a member."""
+"""What an account sets for all of its campaigns: when they and members are stopped, what is noted of readers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -8,12 +8,15 @@ import asyncpg
 
 from core import sql
 from core.errors import Fault, InvalidInput, NotFound, StaleRevision
+from core.settings import safe_tracker_url
+from members.member import Tracking
 
 SQL = sql.load(__package__ or "", "accounts.sql")
 
 MOST_RESULTS = 1_000_000_000
 MOST_BOUNCES = 100
 MOST_DAYS = 366
+LONGEST_URL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class AccountFields:
 
     … or more than `auto_stop_complaints` of the accepted complain. Shares are above 0 and at most 1; nothing is judged
     by fewer than `auto_stop_after` results. A member is stopped after `soft_bounces` (0: never) in `soft_bounce_days`.
+    `tracking` bounds what is noted of readers; `tracking_url` is where links lead, empty for the installation's.
     """
 
     auto_stop: bool
@@ -30,6 +34,8 @@ class AccountFields:
     auto_stop_complaints: float = 0.003
     soft_bounces: int = 3
     soft_bounce_days: int = 15
+    tracking: Tracking = "full"
+    tracking_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class AccountStore:
     async def change(self, account_id: UUID, fields: AccountFields, *, revision: int) -> Account:
         """Replace an account's fields if it is still at `revision`. Raises InvalidInput, StaleRevision."""
         _require_valid(fields)
+        fields = replace(fields, tracking_url=fields.tracking_url.rstrip("/"))
         row = await self._main.fetchrow(
             SQL["change"], account_id, revision, *(getattr(fields, name) for name in AccountFields.__dataclass_fields__)
         )
@@ -80,6 +87,12 @@ def _require_valid(fields: AccountFields) -> None:
         faults.append(Fault("/soft_bounce_days", "range", f"The number must be from 1 to {MOST_DAYS}"))
     if not 1 <= fields.auto_stop_after <= MOST_RESULTS:
         faults.append(Fault("/auto_stop_after", "range", f"The number must be from 1 to {MOST_RESULTS}"))
+    if len(fields.tracking_url) > LONGEST_URL:
+        faults.append(Fault("/tracking_url", "length", f"The URL must have at most {LONGEST_URL} characters"))
+    try:
+        safe_tracker_url(fields.tracking_url)
+    except ValueError as error:
+        faults.append(Fault("/tracking_url", "invalid", f"It {error}"))
     if faults:
         raise InvalidInput("The account can't be set up so", faults)
 

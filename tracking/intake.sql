@@ -6,6 +6,7 @@
 -- last month is known by them. Only deliveries that exist are stored: the LATERAL keeps each look-up on the primary key of
 -- one partition, whatever the planner believes about the sizes. Rows are inserted in key order, so that two trackers
 -- wait for each other and never in a circle.
+-- Sequence number 0 is nobody: of a mail whose tokens name its run alone, counted in totals and as no person.
 -- first_event tells people from totals: once for the kind as a whole (link -1), for a click once for its link as well.
 -- An unsubscribe stops its member in the same step; of stops that hold, the first of its kind stays.
 -- Agents are kept up to a bound, so that nobody can fill the table with invented ones; CASE, so that only a new one has
@@ -19,7 +20,10 @@ WITH arrived AS MATERIALIZED (
      known AS MATERIALIZED (
          SELECT a.*, r.member_id, (SELECT app.now()) - make_interval(secs => a.age) AS occurred_at
          FROM arrived a CROSS JOIN LATERAL (
-             SELECT member_id FROM recipient WHERE recipient.run_id = a.run_id AND recipient.seq = a.seq LIMIT 1) r),
+             SELECT member_id FROM recipient WHERE recipient.run_id = a.run_id AND recipient.seq = a.seq
+             UNION ALL
+             SELECT NULL WHERE a.seq = 0 AND a.kind <> 'unsubscribe' AND EXISTS (SELECT FROM run WHERE run_id = a.run_id)
+             LIMIT 1) r),
      batch AS (
          INSERT INTO ingest_batch (batch_id, at)
          SELECT $1, app.now() WHERE NOT EXISTS (SELECT FROM event WHERE batch_id = $1)
@@ -43,7 +47,7 @@ WITH arrived AS MATERIALIZED (
          SELECT run_id, seq, kind, link FROM fresh WHERE link >= 0),
      firsts AS (
          INSERT INTO first_event (run_id, seq, kind, link)
-         SELECT DISTINCT run_id, seq, kind, link FROM counted ORDER BY run_id, seq, kind, link
+         SELECT DISTINCT run_id, seq, kind, link FROM counted WHERE seq > 0 ORDER BY run_id, seq, kind, link
          ON CONFLICT DO NOTHING
          RETURNING run_id, kind, link),
      tallied AS (

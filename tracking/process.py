@@ -1,7 +1,7 @@
 """The tracker process: takes in what comes back until it is told to stop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +24,7 @@ async def run(
     pages_url: str,
     spool: Path,
     spool_bytes: int,
+    hosts: Collection[str] = (),
     host: str,
     port: int,
     stop: asyncio.Event,
@@ -35,10 +36,10 @@ async def run(
     """Serve on `host`:`port` until `stop`; what was taken in is kept and answered before this returns.
 
     `main` is a pool of the role `todoku_tracker`; `pages_url` is where the members' own pages are. `spool` is a
-    directory that outlives the process, for events while Postgres is away, `spool_bytes` at most. `on_ready` gets the
-    port that is listened on.
+    directory that outlives the process, for events while Postgres is away, `spool_bytes` at most. `hosts`: the names
+    that it answers under, any if there are none. `on_ready` gets the port that is listened on.
     """
     kept = Spool(spool, most_bytes=spool_bytes, new_id=new_id)
     async with Intake(main, kept, clock=clock, new_id=new_id, pace=pace) as intake:
         app = create_app(intake, Links(main), signer, rules.load(), pages_url)
-        await serve(app, host=host, port=port, stop=stop, on_ready=on_ready)
+        await serve(app, hosts=hosts, host=host, port=port, stop=stop, on_ready=on_ready)

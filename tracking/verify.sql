@@ -69,7 +69,7 @@ LIMIT 5;
 SELECT seq::text AS example, count(*) OVER () AS count
 FROM (SELECT seq FROM intent WHERE run_id = $1
       UNION SELECT seq FROM omission WHERE run_id = $1
-      UNION SELECT seq FROM event WHERE run_id = $1
+      UNION SELECT seq FROM event WHERE run_id = $1 AND seq > 0
       UNION SELECT seq FROM covered) n
 WHERE NOT EXISTS (SELECT FROM standing s WHERE s.seq = n.seq)
 LIMIT 5;
@@ -170,7 +170,7 @@ SELECT seq, kind, link FROM counted WHERE link >= 0;
 
 -- name: firsts_equal_distinct_events
 SELECT coalesce(d.seq, f.seq)::text AS example, count(*) OVER () AS count
-FROM (SELECT DISTINCT seq, kind, link FROM gathered) d
+FROM (SELECT DISTINCT seq, kind, link FROM gathered WHERE seq > 0) d
 FULL JOIN (SELECT seq, kind, link FROM first_event WHERE run_id = $1) f USING (seq, kind, link)
 WHERE d.seq IS NULL OR f.seq IS NULL
 LIMIT 5;
@@ -225,7 +225,8 @@ WITH counted AS (
          UNION ALL
          SELECT 'suppressed', reason, -1, count(*), 0 FROM omission WHERE run_id = $1 GROUP BY reason
          UNION ALL
-         SELECT kind, '', link, count(*), count(DISTINCT seq) FROM gathered WHERE kind <> 'bounce' GROUP BY kind, link
+         SELECT kind, '', link, count(*), count(DISTINCT nullif(seq, 0))
+         FROM gathered WHERE kind <> 'bounce' GROUP BY kind, link
          UNION ALL
          SELECT kind, detail, -1, count(*), count(DISTINCT seq) FROM event
          WHERE run_id = $1 AND kind = 'bounce' GROUP BY kind, detail)

@@ -24,7 +24,7 @@ async def get_account(response: Response, by: By, services: From) -> AccountShow
 async def change_account(
     revision: IfMatch, body: AccountChange, response: Response, by: By, services: From
 ) -> AccountShown:
-    """Change when campaigns stop by themselves. It holds for those that run, too."""
+    """Change when campaigns stop by themselves, those that run too, and how readers of later ones are tracked."""
     present = await services.accounts.get(by.account_id)
     changed = await services.accounts.change(by.account_id, body.onto(present.fields), revision=revision)
     revisions.tag(response, changed.revision)

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from api.values import AccountId, Answer, Body
-from scheduler.accounts import MOST_BOUNCES, MOST_DAYS, MOST_RESULTS, Account, AccountFields
+from members.member import Tracking
+from scheduler.accounts import LONGEST_URL, MOST_BOUNCES, MOST_DAYS, MOST_RESULTS, Account, AccountFields
 
 _SHARE = "The share of results, up to 1, past which hard bounces stop a campaign"
 _COMPLAINTS = "The share of accepted mails, up to 1, past which complaints stop a campaign"
@@ -20,6 +21,10 @@ After = Annotated[int, Field(ge=1, le=MOST_RESULTS, description=_AFTER)]
 Complaints = Annotated[float, Field(gt=0, le=1, description=_COMPLAINTS)]
 Bounces = Annotated[int, Field(ge=0, le=MOST_BOUNCES, description=_BOUNCES)]
 Days = Annotated[int, Field(ge=1, le=MOST_DAYS, description=_DAYS)]
+_TRACKING = "What is noted of readers: `full`, `aggregate` (sums that name nobody) or `none`; a member may choose less"
+_URL = "Where links of campaigns scheduled later lead, such as https://click.example.jp; empty: the installation's"
+TrackingChoice = Annotated[Tracking, Field(description=_TRACKING)]
+TrackingUrl = Annotated[str, Field(max_length=LONGEST_URL, description=_URL)]
 
 
 class AccountChange(Body):
@@ -33,6 +38,8 @@ class AccountChange(Body):
     auto_stop_complaints: Complaints | None = None
     soft_bounces: Bounces | None = None
     soft_bounce_days: Days | None = None
+    tracking: TrackingChoice | None = None
+    tracking_url: TrackingUrl | None = None
 
     def onto(self, present: AccountFields) -> AccountFields:
         """Return the whole as it is to be."""
@@ -50,6 +57,8 @@ class AccountShown(Answer):
     auto_stop_complaints: Complaints
     soft_bounces: Bounces
     soft_bounce_days: Days
+    tracking: TrackingChoice
+    tracking_url: TrackingUrl
     created_at: datetime
 
 

@@ -62,10 +62,11 @@ class Audience(Body):
 
 
 class Tracking(Body):
-    """What is counted."""
+    """What is counted, and whether machines are looked for by a link that no reader sees."""
 
     opens: bool = True
     clicks: bool = True
+    honeypot: bool = True
 
 
 class NewCampaign(Body):
@@ -93,6 +94,7 @@ class NewCampaign(Body):
             rate_per_hour=self.rate_per_hour,
             track_opens=self.tracking.opens,
             track_clicks=self.tracking.clicks,
+            track_honeypot=self.tracking.honeypot,
             resend_uncertain=self.resend_uncertain,
         )
 
@@ -211,7 +213,7 @@ def shown(campaign: Campaign) -> CampaignShown:
         audience=Audience.model_validate(dict(fields.audience)),
         weight=fields.weight,
         rate_per_hour=fields.rate_per_hour,
-        tracking=Tracking(opens=fields.track_opens, clicks=fields.track_clicks),
+        tracking=Tracking(opens=fields.track_opens, clicks=fields.track_clicks, honeypot=fields.track_honeypot),
         resend_uncertain=fields.resend_uncertain,
         state=campaign.state,
         created_at=campaign.created_at,

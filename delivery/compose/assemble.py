@@ -20,7 +20,7 @@ from delivery.compose.plaintext import plain_text
 from delivery.compose.render import ENVIRONMENTS, Kind, PartTemplate
 from delivery.compose.tree import Skeleton, prints
 
-OPEN, UNSUBSCRIBE, PREFERENCES, FIRST_LINK = 0, 1, 2, 3
+OPEN, UNSUBSCRIBE, PREFERENCES, HONEYPOT, FIRST_LINK = 0, 1, 2, 3, 4
 """Positions in the list of tokens that templates are rendered with; link n stands at FIRST_LINK + n."""
 
 
@@ -54,6 +54,7 @@ def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Asse
         footer.OPEN_TOKEN: OPEN,
         footer.UNSUBSCRIBE_TOKEN: UNSUBSCRIBE,
         footer.PREFERENCES_TOKEN: PREFERENCES,
+        footer.HONEYPOT_TOKEN: HONEYPOT,
     }
     names |= {link_hole(number): FIRST_LINK + number for number in links.urls.values()}
     if links.faults:
@@ -107,7 +108,8 @@ def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> tu
     leaves = content.letter is not None or prints(tree, UNSUBSCRIBE_URL)
     links_out = [] if leaves else footer.html_footer(content.sender, tracker_url)
     opened = footer.pixel(f"{tracker_url}/o/") if content.track_opens else []
-    skeleton.replace(at, at, [*links_out, *opened])
+    hidden = footer.honeypot(f"{tracker_url}/c/") if content.honeypot else []
+    skeleton.replace(at, at, [*links_out, *opened, *hidden])
     return skeleton.apply(), shown
 
 

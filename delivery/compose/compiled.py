@@ -4,10 +4,10 @@ A message depends on nothing but its content, run, recipient and date: composed 
 long as the same link-signing key is primary).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from types import MappingProxyType
 from uuid import UUID
@@ -15,11 +15,20 @@ from uuid import UUID
 import orjson
 
 from core.errors import ConfigurationError
-from core.tokens import SLOT_LETTER, SLOT_LINK, SLOT_OPEN, SLOT_PREFERENCES, SLOT_UNSUBSCRIBE, LinkSigner
+from core.tokens import (
+    SLOT_HONEYPOT,
+    SLOT_LETTER,
+    SLOT_LINK,
+    SLOT_OPEN,
+    SLOT_PREFERENCES,
+    SLOT_UNSUBSCRIBE,
+    LinkSigner,
+)
 from delivery import return_addresses
 from delivery.compose import headers
 from delivery.compose.addresses import written
 from delivery.compose.assemble import FIRST_LINK, PREFERENCES, UNSUBSCRIBE, Assembled, assemble
+from delivery.compose.consented import NOBODY, Consented, without_tracking
 from delivery.compose.content import LETTER_URL, Content
 from delivery.compose.enclosed import enclose
 from delivery.compose.errors import RenderFailed
@@ -28,6 +37,7 @@ from delivery.compose.mime import Body
 from delivery.compose.render import one_line
 from delivery.dkim import DkimSigner
 from delivery.envelope import Envelope
+from members.member import Tracking
 
 __all__ = ["CompiledContent", "Envelope", "Recipient", "compile_content"]
 
@@ -35,18 +45,22 @@ MAX_NAME = 200
 """Characters of a display name; what is over is cut."""
 
 _MAX_FIELD = 900
-_SLOTS = (SLOT_OPEN, SLOT_UNSUBSCRIBE, SLOT_PREFERENCES)
-"""In the order of their positions OPEN, UNSUBSCRIBE, PREFERENCES."""
+_SLOTS = (SLOT_OPEN, SLOT_UNSUBSCRIBE, SLOT_PREFERENCES, SLOT_HONEYPOT)
+"""In the order of their positions OPEN, UNSUBSCRIBE, PREFERENCES, HONEYPOT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One member as a message needs it. `values` are by attribute key; `name`, if there, is shown in To."""
+    """One member as a message needs it. `values` are by attribute key; `name`, if there, is shown in To.
+
+    `tracking` is what the member lets be noted.
+    """
 
     seq: int
     member_id: UUID
     address: str
     values: Mapping[str, object]
+    tracking: Tracking = "full"
 
 
 class CompiledContent:
@@ -65,6 +79,7 @@ class CompiledContent:
         dkim: DkimSigner | None,
         fixed: list[tuple[bytes, bytes]],
         files: Mapping[UUID, bytes],
+        untracked: Callable[[], Assembled],
     ) -> None:
         self.links = parts.links
         self.enclosed = sum(len(file) for file in files.values())
@@ -86,6 +101,7 @@ class CompiledContent:
             slots[UNSUBSCRIBE] = SLOT_LETTER
         slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
         self._tokens = signer.for_run(run_id, slots)
+        self._consented = Consented(content.tracking, parts, untracked, lambda: self._tokens.mint(NOBODY)[0])
         seed = run_id.bytes + orjson.dumps(content.to_json())
         enclosed = enclose(content, parts.shown, files)
         self._body = Body(seed, has_html=parts.html is not None, enclosed=enclosed)
@@ -108,7 +124,8 @@ class CompiledContent:
             # What a member is called is not a letter's business: somebody else may have typed it into a form.
             link = f"{self.letter.url}/{tokens[UNSUBSCRIBE].decode()}"
             name, recipient = "", replace(recipient, values={LETTER_URL: link})
-        fields, body = self._body_of(recipient, tokens, own)
+        parts, tokens = self._consented.of(recipient.tracking, tokens)
+        fields, body = self._body_of(parts, recipient, tokens, own)
         subject = self._subject
         if subject is None:
             subject = _subject(self._parts.subject.render(recipient.values, tokens, own).decode())
@@ -144,15 +161,15 @@ class CompiledContent:
         return f"{return_addresses.local_part(purpose, token)}@{self._return_path_domain}"
 
     def _body_of(
-        self, recipient: Recipient, tokens: Sequence[bytes], own: Mapping[str, str]
+        self, parts: Assembled, recipient: Recipient, tokens: Sequence[bytes], own: Mapping[str, str]
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """Return the header fields that describe the body, and the body."""
-        text = self._parts.text.render(recipient.values, tokens, own)
+        text = parts.text.render(recipient.values, tokens, own)
         multipart = self._body.content_type()
         if multipart is not None:
             html = None
-            if self._parts.html is not None:
-                html = self._parts.html.render(recipient.values, tokens, own)
+            if parts.html is not None:
+                html = parts.html.render(recipient.values, tokens, own)
             return [(b"Content-Type", multipart)], self._body.multipart(text, html)
         encoding, _, encoded = self._body.encode(text)
         described = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Content-Transfer-Encoding", encoding)]
@@ -191,6 +208,7 @@ def compile_content(
     for setting in (tracker_url, return_path_domain, list_id, feedback_id):
         if not setting.isascii() or not setting.isprintable() or " " in setting or len(setting) > _MAX_FIELD:
             raise ConfigurationError("A tracker URL, domain, list id or feedback id can't stand in a header field")
+    tracker_url = content.tracker_url or tracker_url
     return CompiledContent(
         content,
         assemble(content, tracker_url=tracker_url, direct=direct),
@@ -202,6 +220,7 @@ def compile_content(
         dkim=dkim,
         fixed=_fixed_fields(content, list_id=list_id, feedback_id=feedback_id, forward_replies=forward_replies),
         files=files,
+        untracked=partial(assemble, without_tracking(content), tracker_url=tracker_url, direct=direct),
     )
 
 

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
+from members.member import Tracking
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -62,7 +64,9 @@ class Content:
     `subject`, `preheader`, `html` and `text` are templates in the closed language of `language.py`; `attributes` are
     the names that they may use, `keys` says which of them stand for a value of another key: an attribute was called
     otherwise before. An empty `text` is derived from `html`; an empty `html` makes a plain text mail. Of the
-    `attachments` those that `html` names by `cid:` are shown in it.
+    `attachments` those that `html` names by `cid:` are shown in it. `honeypot`: the HTML holds a link that no reader
+    sees. `tracking` is the most that may be noted of a reader; `tracker_url` is where links lead, empty for the
+    installation's own tracker.
     """
 
     subject: str
@@ -76,6 +80,9 @@ class Content:
     attachments: tuple[Attachment, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     letter: LetterFacts | None = None
+    honeypot: bool = False
+    tracking: Tracking = "full"
+    tracker_url: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document that `from_json` reads back."""

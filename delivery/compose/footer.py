@@ -13,6 +13,7 @@ from delivery.compose.content import Sender
 from delivery.compose.markup import Tag, scan
 from delivery.compose.tree import Pieces, Skeleton, constant, hole
 
+HONEYPOT_TOKEN = "_honeypot"  # noqa: S105 - as below
 OPEN_TOKEN = "_open"  # noqa: S105 - the name of a hole
 UNSUBSCRIBE_TOKEN = "_unsubscribe"  # noqa: S105
 PREFERENCES_TOKEN = "_preferences"  # noqa: S105
@@ -52,6 +53,12 @@ def text_footer(sender: Sender, tracker_url: str) -> Pieces:
 def pixel(prefix: str) -> Pieces:
     """Return the image that reports an open."""
     return [constant(f'<img src="{prefix}'), hole(OPEN_TOKEN), constant('" width="1" height="1" alt="">')]
+
+
+def honeypot(prefix: str) -> Pieces:
+    """Return the link that no reader sees or is read out: who follows it is a machine."""
+    hidden = f'" style="{_HIDDEN}" tabindex="-1" aria-hidden="true" rel="nofollow"></a>'
+    return [constant(f'<a href="{prefix}'), hole(HONEYPOT_TOKEN), constant(hidden)]
 
 
 def preheader(tree: nodes.Template) -> Pieces:

@@ -8,7 +8,8 @@ from email.message import EmailMessage
 from functools import lru_cache
 from html import unescape
 
-_HREF = re.compile(r'<a\b[^>]*\bhref="([^"]*)"', re.IGNORECASE)
+_LINK = re.compile(r'<a\b[^>]*\bhref="([^"]*)"[^>]*>', re.IGNORECASE)
+_HIDDEN = 'aria-hidden="true"'
 _IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]*)"', re.IGNORECASE)
 _URI = re.compile(r"<(https?://[^>]+)>")
 _ONE_CLICK = "List-Unsubscribe=One-Click"
@@ -22,8 +23,8 @@ _POLICY = policy.default.clone(header_factory=lru_cache(maxsize=4096)(policy.def
 class Mail:
     """What the recipient finds.
 
-    `campaign` is the first part of Feedback-ID; `unsubscribe` the header's URI, None unless one click is offered (RFC
-    8058); `faults` says what is wrong with the mail, without quoting it.
+    `hidden` is the link that no reader sees. `campaign` is the first part of Feedback-ID; `unsubscribe` the header's
+    URI, None unless one click is offered (RFC 8058); `faults` says what is wrong with the mail, without quoting it.
     """
 
     address: str
@@ -32,6 +33,7 @@ class Mail:
     campaign: str
     pixel: str | None
     links: tuple[str, ...]
+    hidden: str | None
     unsubscribe: str | None
     faults: tuple[str, ...]
 
@@ -49,6 +51,7 @@ def read_mail(raw: bytes) -> Mail:
     html = parts.get("text/html", "")
     if not html or not parts.get("text/plain"):
         faults.append("a part is missing")
+    links = [(unescape(found[1]), _HIDDEN in found[0]) for found in _LINK.finditer(html)]
     address, name = _recipient(message)
     subject = str(message["Subject"] or "")
     if "{{" in subject or "{%" in html:
@@ -59,7 +62,8 @@ def read_mail(raw: bytes) -> Mail:
         subject=subject,
         campaign=str(message["Feedback-ID"] or "").partition(":")[0],
         pixel=next((unescape(url) for url in _IMAGE.findall(html)), None),
-        links=tuple(url for url in map(unescape, _HREF.findall(html)) if "/c/" in url),
+        links=tuple(url for url, hidden in links if "/c/" in url and not hidden),
+        hidden=next((url for url, hidden in links if hidden), None),
         unsubscribe=_one_click(message),
         faults=tuple(faults),
     )

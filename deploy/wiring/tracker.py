@@ -15,6 +15,7 @@ async def serve(this: Process) -> None:
             signer,
             spool=settings.spool_dir,
             spool_bytes=settings.spool_bytes,
+            hosts=settings.tracker_hosts,
             pages_url=settings.public_pages_url,
             host=settings.tracker_host,
             port=settings.tracker_port,

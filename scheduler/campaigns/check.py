@@ -83,6 +83,9 @@ class CampaignChecker:
             tuple(names),
             tuple(map(Attachment.from_json, row["attachments"])),
             {name: key for name, key in names.items() if name != key},
+            honeypot=row["track_honeypot"],
+            tracking=row["tracking"],
+            tracker_url=row["tracking_url"],
         )
         found = CampaignCheck(
             faults=(),

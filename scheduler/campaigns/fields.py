@@ -34,6 +34,7 @@ class CampaignFields:
     rate_per_hour: int | None = None
     track_opens: bool = True
     track_clicks: bool = True
+    track_honeypot: bool = True
     resend_uncertain: bool = False
 
 

@@ -1,6 +1,7 @@
 -- name: material
 -- All that a run's content is made of, in one snapshot.
 SELECT c.revision, c.audience, c.weight, c.rate_per_hour, c.resend_uncertain, c.track_opens, c.track_clicks,
+       c.track_honeypot, account.tracking, account.tracking_url,
        s.name AS sender_name, s.address, s.reply_to, s.postal_address, s.contact, s.domain,
        v.subject, v.preheader, v.html, v.text,
        ARRAY (SELECT jsonb_build_object('attachment_id', a.attachment_id, 'name', a.name,
@@ -8,6 +9,7 @@ SELECT c.revision, c.audience, c.weight, c.rate_per_hour, c.resend_uncertain, c.
               FROM template_attachment ta JOIN attachment a USING (attachment_id)
               WHERE ta.template_id = v.template_id AND ta.version = v.version ORDER BY ta.position) AS attachments
 FROM campaign c
+JOIN account USING (account_id)
 JOIN sender s USING (sender_id)
 JOIN template t USING (template_id)
 JOIN template_version v ON v.template_id = t.template_id AND v.version = t.version

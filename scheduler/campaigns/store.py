@@ -186,6 +186,7 @@ def _columns(fields: CampaignFields) -> tuple[object, ...]:
         fields.rate_per_hour,
         fields.track_opens,
         fields.track_clicks,
+        fields.track_honeypot,
         fields.resend_uncertain,
     )
 
@@ -203,6 +204,7 @@ def _campaign(row: asyncpg.Record) -> Campaign:
             rate_per_hour=row["rate_per_hour"],
             track_opens=row["track_opens"],
             track_clicks=row["track_clicks"],
+            track_honeypot=row["track_honeypot"],
             resend_uncertain=row["resend_uncertain"],
         ),
         state=State(row["state"]),

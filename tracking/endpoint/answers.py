@@ -49,6 +49,7 @@ NOTHING = Response(status_code=204, headers=_BARE)
 """For the hidden link: whoever follows it stays where he is."""
 
 UNSUBSCRIBED = Response("unsubscribed\n", media_type="text/plain", headers=_BARE)
+MISDIRECTED = Response("not known under this name\n", 421, media_type="text/plain", headers=_BARE)
 HEALTHY = Response("ok\n", media_type="text/plain", headers=_BARE)
 UNHEALTHY = Response("not taking events\n", 503, media_type="text/plain", headers=_BARE)
 

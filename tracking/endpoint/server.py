@@ -1,13 +1,14 @@
 """Serves the tracker's app over HTTP until it is told to stop."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from socket import socket
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from tracking.endpoint.hosts import KnownHosts
 from tracking.endpoint.protocol import BoundedProtocol
 
 _MAX_CONNECTIONS = 8_000
@@ -31,11 +32,20 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: ASGIApp, *, host: str, port: int, stop: asyncio.Event, on_ready: Callable[[int], None] = lambda _: None
+    app: ASGIApp,
+    *,
+    hosts: Collection[str] = (),
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    on_ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serve until `stop`, then answer what is under way. `on_ready` gets the port, which the system chooses for 0."""
+    """Serve until `stop`, then answer what is under way. `on_ready` gets the port, which the system chooses for 0.
+
+    `hosts`: the names to answer under; any, if there are none.
+    """
     config = uvicorn.Config(
-        app,
+        KnownHosts(app, hosts) if hosts else app,
         host=host,
         port=port,
         http=BoundedProtocol,

@@ -37,7 +37,8 @@ async def relabel(main: asyncpg.Pool, rules: Rules, start: datetime, end: dateti
     judged = changed = 0
     texts = {row["agent"]: row["text"] for row in await main.fetch(SQL["agents"])}
     for run in await main.fetch(SQL["runs"], end):
-        for first in range(1, run["snapshot"] + 1, RECIPIENTS):
+        # From 0 on, which is nobody: sums that name no recipient.
+        for first in range(0, run["snapshot"] + 1, RECIPIENTS):
             span = (run["run_id"], first, first + RECIPIENTS - 1, start, end)
             async with main.acquire() as connection, connection.transaction():
                 await connection.execute(SQL["wait"])

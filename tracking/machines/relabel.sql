@@ -25,7 +25,7 @@ WHERE e.run_id = $1 AND e.seq BETWEEN $2 AND $3 AND e.kind IN ('open', 'click')
 -- name: followed
 -- As settling asks it, of the same recipients, from $4 until $5 and $6 seconds around.
 SELECT DISTINCT run_id, seq, link, date_trunc('second', occurred_at) AS at FROM event
-WHERE run_id = $1 AND seq BETWEEN $2 AND $3 AND kind IN ('click', 'honeypot')
+WHERE run_id = $1 AND seq BETWEEN greatest($2, 1) AND $3 AND kind IN ('click', 'honeypot')
   AND occurred_at >= $4::timestamptz - make_interval(secs => $6)
   AND occurred_at <= $5::timestamptz + make_interval(secs => $6);
 
@@ -62,7 +62,7 @@ SELECT count(*)::int FROM found;
 WITH wanted AS MATERIALIZED (
          SELECT DISTINCT e.seq, e.label || '_' || e.kind AS kind, l.link
          FROM event e CROSS JOIN LATERAL (SELECT -1::smallint AS link UNION SELECT e.link) l
-         WHERE e.run_id = $1 AND e.seq = ANY ($2::int[]) AND e.kind IN ('open', 'click')
+         WHERE e.run_id = $1 AND e.seq = ANY ($2::int[]) AND e.seq > 0 AND e.kind IN ('open', 'click')
            AND NOT EXISTS (SELECT FROM ingest_batch b WHERE b.batch_id = e.batch_id AND b.settled_at IS NULL)),
      gone AS (
          DELETE FROM first_event f

@@ -9,7 +9,7 @@ WHERE settled_at IS NULL AND at <= (SELECT app.now()) - make_interval(secs => $1
 ORDER BY at LIMIT $2;
 
 -- name: events
--- $1 batches. What a machine's agent asked for is judged already. A batch's events are found by the index on batches, in
+-- $1 batches. What a machine's agent asked for is judged already, and of nobody (sequence number 0) nothing more is known. A batch's events are found by the index on batches, in
 -- each month's partition; the look-ups go by primary key into the one of their run.
 SELECT e.run_id, e.seq, e.batch_id, e.place, e.rule, e.occurred_at, d.at AS delivered_at, c.links
 FROM event e
@@ -17,14 +17,14 @@ JOIN LATERAL (SELECT content_id FROM run WHERE run.run_id = e.run_id) run ON tru
 JOIN LATERAL (SELECT cardinality(links) AS links FROM content WHERE content.content_id = run.content_id) c ON true
 LEFT JOIN LATERAL (SELECT min(at) AS at FROM result r
                    WHERE r.run_id = e.run_id AND r.seq = e.seq AND r.outcome = 'accepted') d ON true
-WHERE e.batch_id = ANY ($1::uuid[]) AND e.kind IN ('open', 'click') AND e.label = 'human';
+WHERE e.batch_id = ANY ($1::uuid[]) AND e.seq > 0 AND e.kind IN ('open', 'click') AND e.label = 'human';
 
 -- name: followed
 -- $1 batches, $2 seconds around each of their events. Once a link and second, so that a link that is asked for a thousand
 -- times says no more than one.
 SELECT DISTINCT e.run_id, e.seq, e.link, date_trunc('second', e.occurred_at) AS at
 FROM (SELECT run_id, seq, min(occurred_at) AS first, max(occurred_at) AS last
-      FROM event WHERE batch_id = ANY ($1::uuid[]) GROUP BY run_id, seq) m
+      FROM event WHERE batch_id = ANY ($1::uuid[]) AND seq > 0 GROUP BY run_id, seq) m
 JOIN LATERAL (
     SELECT run_id, seq, link, occurred_at FROM event
     WHERE event.run_id = m.run_id AND event.seq = m.seq AND kind IN ('click', 'honeypot')
@@ -47,7 +47,7 @@ WITH seen AS MATERIALIZED (
          SELECT run_id, seq, counter, link FROM seen WHERE link >= 0),
      firsts AS (
          INSERT INTO first_event (run_id, seq, kind, link)
-         SELECT DISTINCT run_id, seq, counter, link FROM counted ORDER BY run_id, seq, counter, link
+         SELECT DISTINCT run_id, seq, counter, link FROM counted WHERE seq > 0 ORDER BY run_id, seq, counter, link
          ON CONFLICT DO NOTHING
          RETURNING run_id, kind, link),
      tallied AS (

@@ -14,6 +14,7 @@ async def test_an_account_reads_what_it_is_and_what_it_sets(client: httpx.AsyncC
     assert shown["id"].startswith("acc_")
     assert shown["name"] == "default"
     assert (shown["auto_stop"], shown["auto_stop_share"], shown["auto_stop_after"]) == (True, 0.1, 500)
+    assert (shown["tracking"], shown["tracking_url"]) == ("full", "")
 
 
 async def test_it_is_changed_under_its_etag(client: httpx.AsyncClient, stranger: Any) -> None:
@@ -28,6 +29,10 @@ async def test_it_is_changed_under_its_etag(client: httpx.AsyncClient, stranger:
     off = (await client.patch(WHERE, json={"auto_stop": False, "auto_stop_after": 50}, headers=match)).json()
     assert (off["auto_stop"], off["auto_stop_share"], off["auto_stop_after"]) == (False, 0.07, 50)
     assert (await client.get(WHERE)).json() == off
+    match = {"If-Match": (await client.get(WHERE)).headers["ETag"]}
+    choice = {"tracking": "aggregate", "tracking_url": "https://click.shop.example.jp/"}
+    read = (await client.patch(WHERE, json=choice, headers=match)).json()
+    assert (read["tracking"], read["tracking_url"]) == ("aggregate", "https://click.shop.example.jp")
     assert (await stranger.client.get(WHERE)).json()["auto_stop"] is True
 
 
@@ -52,6 +57,10 @@ BAD_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"soft_bounces": -1}, "/soft_bounces"),
     ({"soft_bounces": 101}, "/soft_bounces"),
     ({"soft_bounce_days": 0}, "/soft_bounce_days"),
+    ({"tracking": "some"}, "/tracking"),
+    ({"tracking_url": "http://click.example.jp"}, "/tracking_url"),
+    ({"tracking_url": "click.example.jp"}, "/tracking_url"),
+    ({"tracking_url": "https://" + "x" * 200 + ".jp"}, "/tracking_url"),
     ({"name": "another"}, "/name"),
 ]
 

@@ -99,14 +99,17 @@ async def test_a_local_time_is_kept_as_its_people_read_it(stage: Stage) -> None:
 
 
 async def test_content_is_frozen_at_scheduling(stage: Stage, main: asyncpg.Pool) -> None:
-    campaign = await stage.scheduled(seconds=60, rate_per_hour=7_200, weight=3, track_opens=False)
+    await main.execute("UPDATE account SET tracking = 'aggregate', tracking_url = 'https://click.example.jp'")
+    campaign = await stage.scheduled(seconds=60, rate_per_hour=7_200, weight=3, track_opens=False, track_honeypot=False)
+    await main.execute("UPDATE account SET tracking = 'full', tracking_url = ''")
     await write_template(main, stage.template_id, 2, subject="Another")
     body = await main.fetchval("SELECT body FROM content")
     links = await main.fetchval("SELECT links FROM content")
     assert body["subject"] == "Hello {{ name }}"
     assert body["sender"]["address"] == "news@example.jp"
     assert body["attributes"] == ["name", "locale", "time_zone", "tags"]
-    assert (body["track_opens"], body["track_clicks"]) == (False, True)
+    assert (body["track_opens"], body["track_clicks"], body["honeypot"]) == (False, True, False)
+    assert (body["tracking"], body["tracker_url"]) == ("aggregate", "https://click.example.jp")
     assert links == ["https://example.com/"]
     lane = await main.fetchrow("SELECT pool, state, weight, rate_per_hour FROM lane WHERE run_id = $1", campaign.run_id)
     assert tuple(lane or ()) == ("bulk", "held", 3, 7_200)

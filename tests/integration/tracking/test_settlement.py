@@ -236,3 +236,26 @@ async def test_the_hidden_link_leads_nowhere_and_marks_who_followed_it(
         assert (await web.get(run.honeypot_path(2).replace("/c/", "/o/"))).status_code == 404
     await settlement.settle(main, RULES, 0)
     assert await counted(main, run) == {("open", -1): (1, 1), ("honeypot", -1): (1, 1), ("machine_open", -1): (1, 1)}
+
+
+async def test_what_names_nobody_is_counted_in_sums_and_as_no_person(
+    main: asyncpg.Pool, main_tracker: asyncpg.Pool, new_id: IdSource
+) -> None:
+    run = await make_run(main, new_id, chunk_state="done")
+    async with tracker(main_tracker) as web:
+        for path in (run.open_path(0), run.open_path(0), run.open_path(1), *(run.click_path(0, n) for n in (0, 1, 2))):
+            assert (await web.get(path)).status_code in {200, 302}
+        await web.get(run.open_path(0), headers={"user-agent": "Mozilla/5.0"})
+        assert (await web.post(run.unsubscribe_path(0))).status_code == 404
+    await settlement.settle(main, RULES, 0)
+    people = {"open": 1, "human_open": 1}
+    found = await counted(main, run)
+    assert {kind: found[kind, -1] for kind in ("open", "human_open", "machine_open", "click", "human_click")} == {
+        "open": (4, people["open"]), "human_open": (3, people["human_open"]), "machine_open": (1, 0),
+        "click": (3, 0), "human_click": (3, 0),
+    }  # fmt: skip
+    assert await main.fetchval("SELECT count(*) FROM engagement_delta") == 1
+    now = await main.fetchval("SELECT app.now()")
+    assert (await relabel(main, OTHER_RULES, now - timedelta(days=1), now + timedelta(days=1))).changed == 1
+    assert (await counted(main, run))["human_open", -1] == (4, 1)
+    assert await broken(main) == set()

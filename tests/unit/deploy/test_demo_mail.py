@@ -25,6 +25,7 @@ def content() -> CompiledContent:
         html=LETTER.html,
         text="",
         attributes=tuple(VALUES),
+        honeypot=True,
         tracker="http://127.0.0.1:8081",
     )
 
@@ -41,6 +42,8 @@ def test_a_mail_of_ours_is_read_back_whole(content: CompiledContent) -> None:
     assert mail.campaign == "run1"
     assert len(mail.links) == LINKS
     assert all(link.startswith("http://127.0.0.1:8081/c/") for link in mail.links)
+    assert mail.hidden is not None
+    assert mail.hidden not in mail.links
     assert mail.pixel is not None
     assert mail.pixel.startswith("http://127.0.0.1:8081/o/")
     assert mail.unsubscribe is not None
