@@ -9,7 +9,7 @@ async def serve(this: Process) -> None:
     """Serve until told to stop."""
     settings = this.settings
     signer = keys.load_signer(settings.link_key_path)
-    async with databases.pool(settings, "main_tracker", process="tracker", size=4) as main:
+    async with databases.pool(settings, "main_tracker", process="tracker", size=4, plan_once=True) as main:
         await process.run(
             main,
             signer,

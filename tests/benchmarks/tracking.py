@@ -98,7 +98,7 @@ async def _tracker(dsn: str) -> AsyncIterator[int]:
 async def _load(
     port: int, method: str, paths: list[str], seconds: float, clock: SystemClock, *, rate: float | None = None
 ) -> tuple[float, list[float]]:
-    """Keep all connections busy for `seconds`, or ask `rate` times a second; return answers a second, and each one's."""
+    """Keep all connections busy for `seconds`, or ask `rate` times a second; give answers a second, and each one's."""
     head = f"HTTP/1.1\r\nhost: t\r\nuser-agent: {READER}\r\naccept: image/*\r\n\r\n"
     requests = cycle([f"{method} {path} {head}".encode() for path in paths])
     latencies: list[float] = []
