@@ -12,13 +12,35 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from core.errors import ConfigurationError, Fault
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def safe_tracker_url(value: str) -> str:
+    """Return where links may lead, without a slash at its end, or empty; ValueError, fit to be shown, for another."""
+    url = urlsplit(value)
+    if value and (url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment):
+        raise ValueError("must be a URL such as https://click.example.jp")
+    if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        raise ValueError("must be https: plain http is for loopback only")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+PublicUrl = Annotated[str, AfterValidator(safe_tracker_url)]
 
 
 class SourceSettings(BaseModel):
@@ -108,13 +130,13 @@ class Settings(BaseSettings):
     api_port: Port = 8080
     tracker_host: str = "127.0.0.1"
     tracker_port: Port = 8081
-    tracker_url: str = ""
+    tracker_url: PublicUrl = ""
     tracker_hosts: tuple[str, ...] = ()
     spool_bytes: int = Field(1_000_000_000, ge=1_000_000)
     settle_after: Seconds = 900
     pages_host: str = "127.0.0.1"
     pages_port: Port = 8083
-    pages_url: str = ""
+    pages_url: PublicUrl = ""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     signups_per_network: int = Field(60, ge=1)
     signups_per_account: int = Field(20_000, ge=1)
@@ -183,11 +205,6 @@ class Settings(BaseSettings):
         file = os.environ.get("TODOKU_CONFIG")
         return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file else sources
 
-    @field_validator("tracker_url", "pages_url")
-    @classmethod
-    def _safe_url(cls, value: str) -> str:
-        return safe_tracker_url(value)
-
     @model_validator(mode="after")
     def _sources_fit_together(self) -> "Settings":
         sources: tuple[RelaySettings | DirectSettings, ...] = (*self.relays, *self.direct)
@@ -254,27 +271,6 @@ class Settings(BaseSettings):
     def journal_dir(self) -> Path:
         """Where workers keep their journals; it must outlive a restart of the process."""
         return self.data_dir / "journal"
-
-
-def safe_tracker_url(value: str) -> str:
-    """Return where links may lead, without a slash at its end, or empty; ValueError, fit to be shown, for another."""
-    if not value:
-        return value
-    url = urlsplit(value)
-    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment or not value.isascii():
-        raise ValueError("must be a URL such as https://click.example.jp")
-    if url.scheme == "http" and not _is_loopback(url.hostname):
-        raise ValueError("must be https: plain http is for loopback only")
-    return value.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def load(**overrides: object) -> Settings:

@@ -87,8 +87,8 @@ def _require_valid(fields: AccountFields) -> None:
         faults.append(Fault("/soft_bounce_days", "range", f"The number must be from 1 to {MOST_DAYS}"))
     if not 1 <= fields.auto_stop_after <= MOST_RESULTS:
         faults.append(Fault("/auto_stop_after", "range", f"The number must be from 1 to {MOST_RESULTS}"))
-    if len(fields.tracking_url) > LONGEST_URL:
-        faults.append(Fault("/tracking_url", "length", f"The URL must have at most {LONGEST_URL} characters"))
+    if len(fields.tracking_url) > LONGEST_URL or not fields.tracking_url.isascii():
+        faults.append(Fault("/tracking_url", "length", f"The URL must have at most {LONGEST_URL} ASCII characters"))
     try:
         safe_tracker_url(fields.tracking_url)
     except ValueError as error:
