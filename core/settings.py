@@ -32,12 +32,10 @@ def safe_tracker_url(value: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost" or host.endswith(".localhost")
 
 
 PublicUrl = Annotated[str, AfterValidator(safe_tracker_url)]
