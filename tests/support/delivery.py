@@ -18,6 +18,7 @@ from delivery import worker
 from delivery.compose.content import Content, Sender
 from delivery.contents import ContentCache
 from delivery.dkim import DkimSigner
+from members.member import Tracking
 from tests.support.waiting import eventually
 
 CONTENT = Content(
@@ -37,6 +38,7 @@ class Member:
     member_id: UUID
     address: str
     values: dict[str, object]
+    tracking: Tracking = "full"
 
 
 @dataclass
