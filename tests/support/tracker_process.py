@@ -126,8 +126,9 @@ async def main(dsn: str, directory: str) -> None:
     pool = await open_pool(dsn, name="tracker")
     try:
         await run(
-            pool, SIGNER, spool=Path(directory), spool_bytes=10_000_000, host="127.0.0.1", port=0, stop=asyncio.Event(),
-            clock=clock, new_id=IdSource(clock), pace=PACE, on_ready=say,
+            pool, SIGNER, pages_url="https://pages.example.jp", spool=Path(directory), spool_bytes=10_000_000,
+            on_ready=say, host="127.0.0.1", port=0, stop=asyncio.Event(), clock=clock, new_id=IdSource(clock),
+            pace=PACE,
         )  # fmt: skip
     finally:
         await close_pool(pool)
