@@ -92,5 +92,10 @@ def services_of(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-From = Annotated[Services, Depends(services_of)]
+async def _services_of(request: Request) -> Services:
+    return services_of(request)
+
+
+# FastAPI calls a plain function in a thread, which takes as long as all else that it does for a request.
+From = Annotated[Services, Depends(_services_of)]
 """The services, as an endpoint's argument."""

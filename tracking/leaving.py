@@ -1,7 +1,7 @@
-"""Leaving by the members' own pages: stops, each in effect with the COMMIT that answers, and what lifts them again.
+"""What the members' own pages know of a mail, and what they stop apart from its unsubscribe (unsubscribes.py).
 
-For the role `todoku_pages`, which may call narrow functions here and reads no table of mail. What is stopped here is
-carried into the vault by housekeeping.
+A stop is in effect with the COMMIT that answers, and a later consent lifts it. For the role `todoku_pages`, which may
+call narrow functions here and reads no table of mail. What is stopped here is carried into the vault by housekeeping.
 """
 
 from collections.abc import Collection, Mapping
@@ -45,14 +45,6 @@ class Leaving:
         if row is None:
             raise NotFound("There is no such delivery")
         return Delivery(run_id, seq, **row)
-
-    async def leave(self, run_id: UUID, seq: int, *, topic_alone: bool) -> None:
-        """Stop the mail of whoever got this one, all of it or (`topic_alone`) what is about its topic; raise NotFound.
-
-        Counted as the run's unsubscribe. Repeated it changes nothing but that count's total.
-        """
-        if not await self._main.fetch(SQL["leave"], [run_id], [seq], [topic_alone]):
-            raise NotFound("There is no such delivery")
 
     async def say_why(self, run_id: UUID, seq: int, why: Why) -> None:
         """Count a reason for leaving, once for a mail."""

@@ -1,10 +1,6 @@
 -- name: delivery
 SELECT account_id, member_id, kind, topic_id FROM app.delivery($1, $2);
 
--- name: leave
--- Arrays, so that many who leave at once are one COMMIT.
-SELECT place, since FROM app.leave($1::uuid[], $2::integer[], $3::boolean[]);
-
 -- name: say_why
 SELECT app.say_why($1, $2, $3);
 

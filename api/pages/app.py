@@ -33,17 +33,18 @@ LETTERS: Mapping[Kind, LetterPages] = {
 """What the link of each kind of letter leads to."""
 
 ROUTERS = (
-    assets,
+    unsubscribe,
     signup,
+    assets,
     programs,
     letter_router(LETTERS),
-    unsubscribe,
     preferences,
     sign_in,
     my_page,
     privacy,
     erasing,
 )
+"""Routes are tried one after another: first what many ask for at once."""
 
 
 def create_app(services: PageServices) -> FastAPI:

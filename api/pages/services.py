@@ -26,6 +26,7 @@ from scheduler.branding import BrandingStore
 from scheduler.letters import LetterStore
 from tracking.leaving import Leaving
 from tracking.mails import MailStore
+from tracking.unsubscribes import Unsubscribes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class PageServices:
     signups: SignupDesk
     letters: LetterStore
     leaving: Leaving
+    unsubscribes: Unsubscribes
     proven: ProvenMembers
     choosing: Choosing
     segments: SegmentRules
@@ -73,5 +75,10 @@ def services_of(request: Request) -> PageServices:
     return cast("PageServices", request.app.state.services)
 
 
-From = Annotated[PageServices, Depends(services_of)]
+async def _services_of(request: Request) -> PageServices:
+    return services_of(request)
+
+
+# FastAPI calls a plain function in a thread, which takes as long as all else that it does for a request.
+From = Annotated[PageServices, Depends(_services_of)]
 """The services, as an endpoint's argument."""

@@ -27,6 +27,7 @@ from scheduler.letters import LetterStore
 from tracking.endpoint.protocol import BoundedProtocol
 from tracking.leaving import Leaving
 from tracking.mails import MailStore
+from tracking.unsubscribes import Unsubscribes
 
 
 async def serve(this: Process) -> None:
@@ -70,6 +71,7 @@ def _services(this: Process, opened: Opened, proofs: asyncpg.Pool, signer: LinkS
         signups=SignupDesk(opened.members, opened.rings, this.new_id),
         letters=LetterStore(opened.main),
         leaving=leaving,
+        unsubscribes=Unsubscribes(opened.main, this.clock),
         proven=proven,
         choosing=Choosing(leaving, proven),
         segments=SegmentRules(opened.members, opened.rings),

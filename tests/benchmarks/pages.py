@@ -1,4 +1,4 @@
-"""Sign-ups by the pages' own process, over HTTP, and how soon each is mailed.
+"""Sign-ups by the pages' own process, over HTTP, and how soon each is mailed; then unsubscribes (unsubscribes.py).
 
 Forms are sent by as many browsers as keep the process busy; a sink in this process notes when each letter comes in.
 What it is compared with: the same process answering a form that it refuses, which seals and stores nothing.
@@ -7,7 +7,6 @@ What it is compared with: the same process answering a form that it refuses, whi
 import asyncio
 import os
 import time
-from collections.abc import Iterable
 from statistics import quantiles
 from urllib.parse import urlencode
 
@@ -15,6 +14,8 @@ from api.pages.stamps import Stamps
 from core.clock import SystemClock
 from core.settings import RelaySettings
 from deploy.keys import load_signer
+from tests.benchmarks import unsubscribes
+from tests.benchmarks.browsing import BROWSERS, at_once, one
 from tests.benchmarks.figure import Figure
 from tests.support.counting_sink import CountingSink, counting_sink
 from tests.support.service import Service, running_service
@@ -22,9 +23,6 @@ from tests.support.waiting import eventually
 
 SIGNUPS = int(os.environ.get("BENCH_SIGNUPS", "3000"))
 RATE = float(os.environ.get("BENCH_SIGNUPS_RATE", "150"))
-BROWSERS = 32
-
-_KIND = "application/x-www-form-urlencoded"
 
 
 async def measure() -> list[Figure]:
@@ -36,14 +34,15 @@ async def measure() -> list[Figure]:
             path, port = await _open_form(service), service.started.settings.pages_port
             stamp = Stamps(load_signer(service.started.settings.link_key_path), SystemClock()).make(path)
             await asyncio.sleep(2.5)
-            wrong = [_form(stamp, "nobody")] * (SIGNUPS // 3)
-            refused = len(wrong) / await _at_once(port, path, wrong, 422)
+            wrong = [(path, _form(stamp, "nobody"))] * (SIGNUPS // 3)
+            refused = len(wrong) / await at_once(port, wrong, 422)
             began = time.monotonic()
-            flood = [_form(stamp, f"flood{number}@example.jp") for number in range(SIGNUPS)]
-            answered = SIGNUPS / await _at_once(port, path, flood, 303)
+            flood = [(path, _form(stamp, f"flood{number}@example.jp")) for number in range(SIGNUPS)]
+            answered = SIGNUPS / await at_once(port, flood, 303)
             await eventually(lambda: _taken(sink, SIGNUPS), within=120)
             mailed = SIGNUPS / (time.monotonic() - began)
             late = await _steadily(port, sink, path, stamp)
+            left = await unsubscribes.measure(service)
     conditions = f"{SIGNUPS:,} sign-ups, {BROWSERS} connections, all on the same {os.cpu_count()} cores"
     cuts = quantiles(late, n=100)
     return [
@@ -52,6 +51,7 @@ async def measure() -> list[Figure]:
         Figure(name="letters", value=mailed, unit="1/s", conditions="of these, until the last letter came in"),
         Figure(name="letter_p50", value=cuts[49], unit="s", conditions=f"answer to mail, at {RATE:g}/s"),
         Figure(name="letter_p99", value=cuts[98], unit="s", conditions=f"the same, at {RATE:g}/s"),
+        *left,
     ]
 
 
@@ -72,34 +72,13 @@ def _form(stamp: str, address: str) -> bytes:
     return urlencode({"stamp": stamp, "email": address, "consent": "on"}).encode()
 
 
-async def _at_once(port: int, path: str, forms: Iterable[bytes], expected: int) -> float:
-    """Send forms over all connections without a pause; return the seconds until the last is answered."""
-    began, waiting = time.monotonic(), iter(forms)
-    await asyncio.gather(*(_browse(port, path, waiting, expected) for _ in range(BROWSERS)))
-    return time.monotonic() - began
-
-
-async def _browse(port: int, path: str, forms: Iterable[bytes], expected: int) -> None:
-    """Send forms one after another over one connection: a client as light as can be, as it shares the machine."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for form in forms:
-        head = f"POST {path} HTTP/1.1\r\nhost: t\r\ncontent-type: {_KIND}\r\ncontent-length: {len(form)}\r\n\r\n"
-        writer.write(head.encode() + form)
-        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-        if int(answer.split(b" ", 2)[1]) != expected:
-            raise RuntimeError("the pages answered " + answer[:20].decode())
-        await reader.readexactly(int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
-    writer.close()
-    await writer.wait_closed()
-
-
 async def _steadily(port: int, sink: CountingSink, path: str, stamp: str) -> list[float]:
     """Return how long each letter took from its form's answer, when forms come at an even rate."""
     answered: dict[str, float] = {}
     arrived: dict[str, float] = {}
 
     async def send(address: str) -> None:
-        await _browse(port, path, [_form(stamp, address)], 303)
+        await one(port, path, _form(stamp, address), 303)
         answered[address] = time.monotonic()
 
     async def watch() -> bool:

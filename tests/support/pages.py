@@ -33,6 +33,7 @@ from scheduler.branding import BrandingStore
 from scheduler.letters import LetterStore
 from tracking.leaving import Leaving
 from tracking.mails import MailStore
+from tracking.unsubscribes import Unsubscribes
 
 
 def page_services(
@@ -57,6 +58,7 @@ def page_services(
         signups=SignupDesk(members, rings, new_id),
         letters=LetterStore(main),
         leaving=leaving,
+        unsubscribes=Unsubscribes(main, clock),
         proven=proven,
         choosing=Choosing(leaving, proven),
         topics=TopicStore(members, new_id),

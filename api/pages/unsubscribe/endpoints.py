@@ -14,15 +14,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.pages.deliveries import MOST_CHANGES, delivery_of, proof_of
+from api.pages.deliveries import MOST_CHANGES, delivery_of, opened, proof_of
 from api.pages.limits import Limit
-from api.pages.services import From, PageServices
+from api.pages.services import From, PageServices, services_of
 from api.pages.sessions import see
 from api.pages.stamped import read_stamped
 from api.pages.stamps import FIELD
 from api.pages.topics import label_of
 from api.pages.wordings import keep_undo
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, TodokuError
 from core.tokens import SLOT_PREFERENCES, SLOT_UNSUBSCRIBE
 from members.errors import Suppressed
 from members.scopes import ALL, topic_scope
@@ -56,11 +56,19 @@ async def show(token: str, request: Request, services: From, thanks: Annotated[b
 
 
 @router.post("/u/{token}")
-async def leave(token: str, request: Request, services: From) -> Response:
-    """Leave; it is in effect before this answers."""
-    delivery, _ = await delivery_of(request, token, SLOT_UNSUBSCRIBE)
-    form = await read_stamped(request, token)
-    await services.leaving.leave(delivery.run_id, delivery.seq, topic_alone=form.text("what") == _TOPIC)
+async def leave(token: str, request: Request) -> Response:
+    """Leave; it is in effect before this answers.
+
+    Many leave at once after a large campaign: nothing is read but by the statement that stops.
+    """
+    services = services_of(request)
+    content = opened(services, token, SLOT_UNSUBSCRIBE)
+    try:
+        form = await read_stamped(request, token)
+    except TodokuError:
+        await delivery_of(request, token, SLOT_UNSUBSCRIBE)  # for the account's look on what is said now
+        raise
+    await services.unsubscribes.leave(content.run_id, content.seq, topic_alone=form.text("what") == _TOPIC)
     return _back(token)
 
 
