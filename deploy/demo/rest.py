@@ -40,6 +40,12 @@ class Api:
         """Return the answer to a POST."""
         return _read(await self._http.post(path, json=body, headers=_key()))
 
+    async def change(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the answer to a PATCH of what stands there now."""
+        present = await self._http.get(path)
+        _require(present)
+        return _read(await self._http.patch(path, json=body, headers={"if-match": present.headers["etag"]}))
+
     async def upload(self, path: str, name: str, content: bytes, fields: Mapping[str, str]) -> Any:
         """Return the answer to a POST of a file as multipart/form-data."""
         file = {"file": (name, content, "text/csv")}

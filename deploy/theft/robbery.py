@@ -24,7 +24,7 @@ from deploy.theft.tap import tapped
 from deploy.theft.victims import Victim, make_victims
 from members.kek import KekProvider
 
-VICTIMS = 24
+VICTIMS = 26
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,11 @@ from deploy.demo.mail import read_mail
 from deploy.demo.rest import Api, Refused, open_api
 from deploy.demo.stage import Stage
 from deploy.theft.victims import DOMAIN, Victim, to_csv
+from deploy.theft.visits import visit
 
 _ATTRIBUTES = (
-    {"name": "phone", "type": "text", "protection": "sealed"},
-    {"name": "note", "type": "text", "protection": "sealed"},
+    {"name": "phone", "type": "text", "protection": "sealed", "ask_at_signup": True},
+    {"name": "note", "type": "text", "protection": "sealed", "ask_at_signup": True},
     {"name": "plan", "type": "text", "protection": "matchable"},
     {"name": "city", "type": "text", "protection": "open"},
 )
@@ -44,8 +45,9 @@ class StoryStuck(TodokuError):  # noqa: N818 - named by meaning, as all errors h
 
 
 async def play(stage: Stage, victims: Sequence[Victim], clock: Clock) -> None:
-    """Live through it: file, form, search, wrong input, mail that arrives, fails and comes back, leaving, erasure."""
-    by_hand, by_file = victims[-LATER:], victims[:-LATER]
+    """Live through it: file, form, search, wrong input, mail that arrives, fails and comes back, own pages, erasure."""
+    *others, newcomer, moved = victims
+    by_hand, by_file = others[-LATER:], others[:-LATER]
     async with open_api(stage.api_url, stage.api_key) as api:
         for attribute in _ATTRIBUTES:
             await api.post("attributes", attribute)
@@ -58,6 +60,7 @@ async def play(stage: Stage, victims: Sequence[Victim], clock: Clock) -> None:
         await _send(api, clock)
         await api.post("suppressions", {"email": f"nobody-{by_hand[1].email}"})
         await _act(stage)
+        await visit(stage, api, newcomer=newcomer, mover=by_hand[2], moved=moved)
         await api.post(f"members/{made[0]['id']}/erase", {})
         await _refused(api.post("members", _member(by_hand[1])))
 

@@ -22,11 +22,12 @@ MAX_AGENT = 300
 """Characters of a User-Agent that are read and kept."""
 
 _KEPT = 4_096
+_ADDRESS = re.compile(r"[^\s()<>;,]*(?:@|%40)[^\s()<>;,]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Who asks, by the User-Agent: a hash that stands for its text, and what the text alone says. 0 is of no text."""
+    """Who asks, by the User-Agent without addresses: a hash of its text, and what the text alone says. 0 is of none."""
 
     digest: int
     text: str
@@ -75,6 +76,8 @@ class Rules:
         """Return what a User-Agent header (RFC 9110 section 10.1.5) says; no header is an empty one."""
         text = header[:MAX_AGENT].decode("latin-1")
         text = text if text.isascii() and text.isprintable() else re.sub(r"[^ -~]", "?", text)
+        # Some programs name their owner's address, which is nobody's business here: the text is kept in plain.
+        text = _ADDRESS.sub("?", text)
         label, rule = self.verdict(text)
         digest = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True) if text else 0
         return Agent(digest, text, label, rule)

@@ -61,6 +61,19 @@ def test_an_agents_text_is_bounded_and_plain() -> None:
     assert (RULES.agent(b"").digest, RULES.agent(b"").label) == (0, "machine")
 
 
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (b"Reader of taro@example.jp", "Reader of ?"),
+        (b"Crawler/1.0 (+mailto:Taro.Yamada+news@example.jp; v2)", "Crawler/1.0 (?; v2)"),
+        (b"Reader taro%40example.jp/2", "Reader ?"),
+        (b"taro@" + b"x" * MAX_AGENT, "?"),
+    ],
+)
+def test_an_address_in_an_agents_text_is_not_kept(header: bytes, kept: str) -> None:
+    assert RULES.agent(header).text == kept
+
+
 def test_a_file_that_is_not_sound_is_refused_by_the_rules_name() -> None:
     rule = '[[agent]]\nname = "odd"\nlabel = "{}"\nphrases = [\'{}\']\nexamples = []\n'
     for text in (rule.format("ghost", "x"), rule.format("machine", "(")):
