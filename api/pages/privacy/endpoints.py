@@ -5,6 +5,9 @@ GET  /my/{account}/data.json    all of it to keep
 GET  /my/{account}/data.csv     the same for a spreadsheet
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from api.pages.language import mark as _
@@ -15,6 +18,7 @@ from api.pages.privacy.reasons import topic_names
 from api.pages.services import From
 from api.pages.sessions import visit_of
 from api.pages.stamps import FIELD
+from members.attribute import Attribute
 from members.attributes import load_definitions
 from members.scopes import ALL
 
@@ -39,7 +43,7 @@ async def show(account: str, request: Request, services: From) -> Response:
         member_locale=locale,
         held=held,
         values=[
-            (label(definition.label, definition.name, language), held.member.values[definition.name])
+            (label(definition.label, definition.name, language), _said(definition, held.member.values, language))
             for definition in definitions.values()
             if definition.name in held.member.values
         ],
@@ -64,6 +68,13 @@ async def download_csv(account: str, request: Request, services: From) -> Respon
     """Download all that is held, for a spreadsheet."""
     visit = await visit_of(request, account)
     return _file(as_csv(await gather(services, visit.proof)), "text/csv; charset=utf-8", "my-data.csv")
+
+
+def _said(definition: Attribute, values: Mapping[str, Any], language: str) -> Any:
+    """Return a value as its member knows it: a choice by its label."""
+    value = values[definition.name]
+    labels = {choice.value: label(choice.label, choice.value, language) for choice in definition.choices}
+    return labels.get(value, value) if definition.type == "choice" else value
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:
