@@ -12,9 +12,9 @@ async def judged(page: Page, name: str, *, scripts: bool) -> None:
     """Keep a picture of the page and judge it; axe-core itself needs `scripts`, the pages never do."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
     if not scripts:
         return
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
     found = await Axe().run(page, options={"runOnly": {"type": "tag", "values": LEVELS}})
     faults = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]]
     assert not faults, f"{name}: {faults}"
