@@ -2,6 +2,7 @@
 
 import json
 import signal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ FIGURES = {
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the demo makes its directory. As root Postgres runs as somebody else, who must be able to come this way."""
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for directory in (tmp_path, *islice(tmp_path.parents, 3)):
         directory.chmod(directory.stat().st_mode | 0o011)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path

@@ -1,5 +1,7 @@
 """Whose turn it is: claims by virtual time, by rate, and beside what a worker has in hand."""
 
+from itertools import pairwise
+
 import asyncpg
 import pytest
 
@@ -29,16 +31,18 @@ async def test_a_slow_lane_is_claimed_exactly_at_its_rate(
     """Two workers ask in turn, every half second for ten minutes of the database's clock."""
     run = await arrange_run(main, new_id, names(per_hour // 6 + 50), chunk=size, rate_per_hour=per_hour)
     queues = [Queue(main, await a_worker(main, new_id, 1e6), "bulk") for _ in range(2)]
-    began = await main.fetchval("SELECT app.now()")
     claimed = 0
+    asked = []
     for step in range(1_200):
         while claims := await queues[step % 2].claim(mixed=True):
             claimed += sum(claim.size for claim in claims)
+        asked.append(await main.fetchval("SELECT app.now()"))
         await shift_clock(main_owner, 0.5)
-    passed = (await main.fetchval("SELECT app.now()") - began).total_seconds()
-    assert passed >= 600
+    waits = [(later - earlier).total_seconds() for earlier, later in pairwise(asked)]
+    # A lane that stood for two seconds makes up for nothing; so a machine that holds us up as long may take that away.
+    least, most = (per_hour / 3_600 * sum(some) for some in ([wait for wait in waits if wait < 2], waits))
     # The first chunk goes at once.
-    assert claimed == pytest.approx(per_hour * passed / 3_600, abs=2 * size)
+    assert least - 2 * size <= claimed <= most + 2 * size
     assert await main.fetchval("SELECT EXISTS (SELECT FROM chunk WHERE run_id = $1 AND state = 'ready')", run.run_id)
 
 

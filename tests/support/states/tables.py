@@ -34,12 +34,15 @@ _MAKES_TABLE = "ON COMMIT DROP AS"
 
 def _in_one_statement() -> str:
     """All of verify's laws and counts as one statement: its own takes temporary tables, too dear for every step."""
-    stand, cover = (verify.SQL[name].partition(_MAKES_TABLE)[2] for name in ("stand", "cover"))
-    assert stand, "verify makes its tables in another way: see there"
-    assert cover, "verify makes its tables in another way: see there"
+    made = {
+        table: verify.SQL[name].partition(_MAKES_TABLE)[2]
+        for name, table in (("stand", "standing"), ("cover", "covered"), ("gather", "gathered"))
+    }
+    assert all(made.values()), "verify makes its tables in another way: see there"
     parts = [f"SELECT '{law}' AS law, example, count FROM ({verify.SQL[law]}\n) AS {law}" for law in verify.LAWS]
     parts.append("SELECT 'stands', stands, count(*) FROM standing GROUP BY stands")
-    return f"WITH standing AS ({stand}\n), covered AS ({cover}\n)\n" + "\nUNION ALL\n".join(parts)
+    tables = ", ".join(f"{table} AS ({statement}\n)" for table, statement in made.items())
+    return f"WITH {tables}\n" + "\nUNION ALL\n".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
