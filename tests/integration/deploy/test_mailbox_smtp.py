@@ -25,7 +25,7 @@ SENDER = "news@sender.test"
 
 @pytest.fixture
 async def mailbox(tmp_path: Path) -> AsyncIterator[RunningMailbox]:
-    async with running_mailbox(tmp_path, slow_seconds=0.2, stall_seconds=0.2) as running:
+    async with running_mailbox(tmp_path, slow_seconds=1, stall_seconds=0.2) as running:
         yield running
 
 
