@@ -28,7 +28,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_demo_ends_with_reports_that_are_what_was_done(temporary: Path) -> None:
     with started("demo", "--members", "400", "--json") as process:
         try:
-            out, errors = process.communicate(timeout=60)
+            out, errors = process.communicate(timeout=240)
         finally:
             process.terminate()
     assert process.returncode == 0, errors[-3_000:]
