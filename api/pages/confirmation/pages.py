@@ -8,12 +8,11 @@ from fastapi import Request, Response
 
 from api.pages.errors import Expired, TooOften
 from api.pages.forms import Form
+from api.pages.letters.said import ACTION, said
 from api.pages.services import PageServices
-from core.errors import NotFound
 from scheduler.branding import Branding
 from scheduler.letters import Kind, Letter
 
-ACTION = "action"
 MOST_A_DAY = 5
 """Letters to confirm that one member is sent."""
 DAY = 86_400
@@ -42,14 +41,11 @@ class ConfirmationPages:
         self, request: Request, services: PageServices, letter: Letter, branding: Branding, form: Form, /
     ) -> Response:
         """Note the answer, or ask for another letter."""
-        action = form.text(ACTION)
-        if action == "again" and letter.answered is None:
+        if form.text(ACTION) == "again" and letter.answered is None:
             return await self._again(request, services, letter, branding)
         if letter.expired and letter.answered is None:
             raise Expired
-        if action not in {"accept", "disown"}:
-            raise NotFound("There is no such answer")
-        answered = await services.letters.answer(letter.letter_id, "accepted" if action == "accept" else "disowned")
+        answered = await services.letters.answer(letter.letter_id, said(form))
         return _answered(request, services, letter, branding, answered)
 
     async def _again(self, request: Request, services: PageServices, letter: Letter, branding: Branding) -> Response:

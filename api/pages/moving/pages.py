@@ -4,13 +4,11 @@ from fastapi import Request, Response
 
 from api.pages.errors import Expired
 from api.pages.forms import Form
+from api.pages.letters.said import said
 from api.pages.services import PageServices
 from api.pages.stamps import FIELD
-from core.errors import NotFound
 from scheduler.branding import Branding
 from scheduler.letters import Kind, Letter
-
-ACTION = "action"
 
 
 class MovingPages:
@@ -28,12 +26,10 @@ class MovingPages:
         self, request: Request, services: PageServices, letter: Letter, branding: Branding, form: Form, /
     ) -> Response:
         """Note the answer; a worker makes it true once the other address has answered too."""
-        action = form.text(ACTION)
-        if action not in {"accept", "disown"}:
-            raise NotFound("There is no such answer")
+        answer = said(form)
         if letter.expired and letter.answered is None:
             raise Expired
-        answered = await services.letters.answer(letter.letter_id, "accepted" if action == "accept" else "disowned")
+        answered = await services.letters.answer(letter.letter_id, answer)
         return self._page(request, services, letter, branding, answered, "")
 
     def _page(

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 
 from api.pages.errors import Expired, TooOften
 from api.pages.forms import Form
+from api.pages.letters.said import said
 from api.pages.services import From, PageServices
 from api.pages.sessions import COOKIE, see, visit_of
 from api.pages.stamped import read_stamped
 from api.pages.stamps import FIELD
-from core.errors import NotFound
 from members.proven import Proof
 from members.scopes import ALL
 from scheduler.branding import Branding
@@ -21,7 +21,6 @@ from scheduler.letters import Kind, Letter
 
 router = APIRouter()
 
-ACTION = "action"
 VALID = timedelta(hours=1)
 MOST_A_DAY = 3
 DAY = 86_400.0
@@ -62,20 +61,17 @@ class ErasingPages:
         self, request: Request, services: PageServices, letter: Letter, branding: Branding, form: Form, /
     ) -> Response:
         """Erase, or leave everything as it is."""
-        action = form.text(ACTION)
-        if action not in {"accept", "disown"}:
-            raise NotFound("There is no such answer")
-        erases = action == "accept"
-        if letter.expired or not await services.letters.use(letter.letter_id, "accepted" if erases else "disowned"):
+        answer = said(form)
+        if letter.expired or not await services.letters.use(letter.letter_id, answer):
             raise Expired
-        if not erases:
+        if answer == "disowned":
             return services.pages.render(request, "disowned.html", branding=branding, member_locale=letter.language)
         # First nothing more is sent; if the rest fails, a new link can be asked for.
         await services.leaving.stop(letter.account_id, letter.member_id, [ALL], "erased")
         async with services.proven.opened(Proof(letter.account_id, letter.member_id)) as mine:
             await mine.members.erase(letter.account_id, letter.member_id)
-        answer = services.pages.render(
+        page = services.pages.render(
             request, "erase.html", branding=branding, member_locale=letter.language, erased=True, stamp=None
         )
-        answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
-        return answer
+        page.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+        return page

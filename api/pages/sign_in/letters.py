@@ -4,15 +4,13 @@ from fastapi import Request, Response
 
 from api.pages.errors import Expired
 from api.pages.forms import Form
+from api.pages.letters.said import said
 from api.pages.services import PageServices
 from api.pages.sessions import welcome
 from api.pages.stamps import FIELD
-from core.errors import NotFound
 from members.proven import Proof
 from scheduler.branding import Branding
 from scheduler.letters import Kind, Letter
-
-ACTION = "action"
 
 
 class EnteringPages:
@@ -40,13 +38,9 @@ class EnteringPages:
         self, request: Request, services: PageServices, letter: Letter, branding: Branding, form: Form, /
     ) -> Response:
         """Sign in, or note that it was somebody else who asked; whoever comes second is told that it is over."""
-        action = form.text(ACTION)
-        if action not in {"accept", "disown"}:
-            raise NotFound("There is no such answer")
-        if letter.expired or not await services.letters.use(
-            letter.letter_id, "accepted" if action == "accept" else "disowned"
-        ):
+        answer = said(form)
+        if letter.expired or not await services.letters.use(letter.letter_id, answer):
             raise Expired
-        if action == "disown":
+        if answer == "disowned":
             return services.pages.render(request, "disowned.html", branding=branding, member_locale=letter.language)
         return await welcome(services, Proof(letter.account_id, letter.member_id), branding)
