@@ -1,8 +1,11 @@
-"""What comes back of a mail by mail: a server that gives up on it, a provider that reports a complaint of it."""
+"""What comes back of a mail by mail: from a server that gives up, a provider with a complaint, people, programs."""
 
 import asyncio
+import re
 import smtplib
 from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parseaddr
 
 _SECONDS = 30.0
 
@@ -56,23 +59,76 @@ Content-Type: message/rfc822
 """
 
 
-async def bounce(inbound: tuple[str, int], return_path: str, address: str) -> bool:
-    """Give up on a mail (RFC 3464); return whether that was taken."""
-    return await asyncio.to_thread(_send, inbound, return_path, _BOUNCE.format(address=address))
+_AWAY = """\
+From: {address}
+To: {to}
+Subject: =?utf-8?b?5LiN5Zyo44Gu44GK55+l44KJ44Gb?=
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+来週まで休暇をいただいております。
+"""
+_REPLY = """\
+From: {address}
+To: {to}
+Subject: Re: your mail
+In-Reply-To: {about}
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+沖縄にも送っていただけますか。
+"""
+_LEAVE = """\
+From: {address}
+To: {to}
+Subject: unsubscribe
+
+"""
+_MAILTO = re.compile(r"<mailto:([^>?]+)")
 
 
-async def complain(inbound: tuple[str, int], raw: bytes) -> bool:
-    """Report a complaint (RFC 5965) where the mail says (RFC 9477); return whether that was taken."""
+async def answer(inbound: tuple[str, int], what: str, raw: bytes, return_path: str, address: str) -> bool:
+    """Send `inbound` what comes back of a mail to `address` (Fate.returns); return whether that was taken.
+
+    A bounce as in RFC 3464 and an automatic answer (RFC 3834) to its return path, a complaint (RFC 5965) where the mail
+    says (RFC 9477), an unsubscribe to the address in List-Unsubscribe (RFC 2369), a person's answer to Reply-To.
+    """
     mail = message_from_bytes(raw, policy=policy.default)
-    to = str(mail["CFBL-Address"] or "").partition(";")[0].strip()
-    head = "\n".join(f"{name}: {mail[name]}" for name in ("From", "Subject", "Message-ID"))
-    return await asyncio.to_thread(_send, inbound, to, _COMPLAINT.format(mail=f"{head}\n\nHello\n"))
+    sender = ""
+    match what:
+        case "bounce":
+            to, message = return_path, _BOUNCE.format(address=address)
+        case "auto_reply":
+            to, message = return_path, _AWAY.format(address=address, to=return_path)
+        case "complaint":
+            to = str(mail["CFBL-Address"] or "").partition(";")[0].strip()
+            head = "\n".join(f"{name}: {mail[name]}" for name in ("From", "Subject", "Message-ID"))
+            message = _COMPLAINT.format(mail=f"{head}\n\nHello\n")
+        case "unsubscribe":
+            found = _MAILTO.search(str(mail["List-Unsubscribe"] or ""))
+            sender, to = address, found[1] if found else ""
+            message = _LEAVE.format(address=address, to=to)
+        case _:
+            sender, to = address, parseaddr(str(mail["Reply-To"] or ""))[1]
+            message = _REPLY.format(address=address, to=to, about=mail["Message-ID"])
+    return await asyncio.to_thread(_send, inbound, sender, to, message)
 
 
-def _send(inbound: tuple[str, int], to: str, message: str) -> bool:
+def writer_of(raw: bytes) -> str:
+    """Return whose answer it is that the sender got, "" for none that was written here."""
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(mail, EmailMessage)  # noqa: S101 - the policy makes these
+    whole = mail.get_content().strip() == _REPLY.rpartition("\n\n")[2].strip()
+    return parseaddr(str(mail["From"] or ""))[1] if whole else ""
+
+
+def _send(inbound: tuple[str, int], sender: str, to: str, message: str) -> bool:
     try:
         with smtplib.SMTP(*inbound, timeout=_SECONDS) as server:
-            server.sendmail("", [to], message.replace("\n", "\r\n").encode("utf-8", "replace"))
+            server.sendmail(sender, [to], message.replace("\n", "\r\n").encode("utf-8", "replace"))
     except (smtplib.SMTPException, OSError):
         return False
     return True

@@ -10,9 +10,12 @@ from deploy.demo.people import Person
 
 FIGURES = (
     *("snapshot", "accepted", "failed", "suppressed", "cancelled", "uncertain", "waiting", "deferred"),
-    *("opens", "unique_opens", "clicks", "unique_clicks", "unsubscribes"),
-    *("bounces", "complaints"),
+    *("opens", "unique_opens", "human_opens", "unique_human_opens", "machine_opens"),
+    *("clicks", "unique_clicks", "human_clicks", "unique_human_clicks", "machine_clicks"),
+    *("unsubscribes", "bounces", "complaints"),
 )
+
+_LINK = ("url", "clicks", "unique_clicks", "human_clicks", "unique_human_clicks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Delivered:
 
     `subject` and `name` as the recipient reads them; `signatures` are the valid ones' algorithms, None if nobody
     looked; `faults` is what went wrong, in words without the address; `returns` what came back of it by mail.
+    `machine_opens` and `machine_clicks` are what a machine before the recipient asked for.
     """
 
     campaign: str
@@ -34,6 +38,52 @@ class Delivered:
     signatures: frozenset[str] | None
     faults: tuple[str, ...]
     returns: str | None = None
+    machine_opens: int = 0
+    machine_clicks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SentOn:
+    """A reply that reached the sender: who wrote it."""
+
+    writer: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was asked for: the pixel by address, links by number and address."""
+
+    opens: Counter[str] = field(default_factory=Counter)
+    clicks: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+    def add(self, address: str, opens: int, clicks: Iterable[int]) -> None:
+        """Note what was asked for of one mail."""
+        self.opens[address] += opens
+        self.clicks.update((link, address) for link in clicks)
+
+    def __add__(self, other: "Seen") -> "Seen":
+        """Return both together."""
+        return Seen(self.opens + other.opens, self.clicks + other.clicks)
+
+    @property
+    def total(self) -> int:
+        """How often something was asked for."""
+        return self.opens.total() + self.clicks.total()
+
+    @property
+    def openers(self) -> int:
+        """How many recipients there are with an open."""
+        return len(+self.opens)
+
+    @property
+    def clickers(self) -> int:
+        """How many recipients there are with a click."""
+        return len({address for _, address in self.clicks})
+
+    def link(self, number: int) -> tuple[int, int]:
+        """Return how often a link was followed, and by how many."""
+        counts = [count for (link, _), count in self.clicks.items() if link == number]
+        return sum(counts), len(counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +110,8 @@ class CampaignLedger:
     out: Mapping[str, str]
     deferrals: bool
     received: dict[str, Delivered] = field(default_factory=dict)
-    opens: Counter[str] = field(default_factory=Counter)
-    clicks: Counter[int] = field(default_factory=Counter)
-    clickers: set[str] = field(default_factory=set)
-    link_clickers: set[tuple[int, str]] = field(default_factory=set)
+    people: Seen = field(default_factory=Seen)
+    machines: Seen = field(default_factory=Seen)
     unsubscribed: set[str] = field(default_factory=set)
     faults: Counter[str] = field(default_factory=Counter)
     signatures: Counter[str] = field(default_factory=Counter)
@@ -80,12 +128,9 @@ class CampaignLedger:
             self.faults["another's name in it"] += 1
         self.faults.update(mail.faults)
         self.received[mail.address] = mail
-        self.opens[mail.address] += mail.opens
-        self.clicks.update(mail.clicks)
-        if mail.clicks:
-            self.clickers.add(mail.address)
-            self.link_clickers.update((link, mail.address) for link in mail.clicks)
-        if mail.unsubscribes:
+        self.people.add(mail.address, mail.opens, mail.clicks)
+        self.machines.add(mail.address, mail.machine_opens, mail.machine_clicks)
+        if mail.unsubscribes or mail.returns == "unsubscribe":
             self.unsubscribed.add(mail.address)
         if mail.signatures is not None:
             self.judged += 1
@@ -100,7 +145,8 @@ class CampaignLedger:
         missing = [person for address, person in self.audience.items() if address not in self.received]
         failed = Counter(person.fate.failure for person in missing if person.fate.failure)
         suppressed = sum(not person.fate.failure and person.address in left for person in missing)
-        bounces = len(self.returned("bounce"))
+        bounces, away = len(self.returned("bounce")), len(self.returned("auto_reply"))
+        seen = self.people + self.machines
         accepted = sum(address in self.audience for address in self.received)
         return {
             "snapshot": len(self.audience),
@@ -113,13 +159,19 @@ class CampaignLedger:
             "uncertain": 0,
             "waiting": 0,
             "deferred": self._deferred(),
-            "opens": self.opens.total(),
-            "unique_opens": len(+self.opens),
-            "clicks": self.clicks.total(),
-            "unique_clicks": len(self.clickers),
+            "opens": seen.opens.total(),
+            "unique_opens": seen.openers,
+            "human_opens": self.people.opens.total(),
+            "unique_human_opens": self.people.openers,
+            "machine_opens": self.machines.opens.total(),
+            "clicks": seen.clicks.total(),
+            "unique_clicks": seen.clickers,
+            "human_clicks": self.people.clicks.total(),
+            "unique_human_clicks": self.people.clickers,
+            "machine_clicks": self.machines.clicks.total(),
             "unsubscribes": len(self.unsubscribed),
             "bounces": bounces,
-            "bounces_by_class": {"hard": bounces} if bounces else {},
+            "bounces_by_class": {name: count for name, count in (("auto_reply", away), ("hard", bounces)) if count},
             "complaints": len(self.returned("complaint")),
         }
 
@@ -127,10 +179,10 @@ class CampaignLedger:
         """Return of whose mails this came back."""
         return {address for address, mail in self.received.items() if mail.returns == what}
 
-    def links(self) -> list[tuple[int, int]]:
-        """Return clicks and people for each link, in order."""
-        people = Counter(link for link, _ in self.link_clickers)
-        return [(self.clicks[number], people[number]) for number in range(len(self.campaign.letter.links))]
+    def links(self) -> list[tuple[int, int, int, int]]:
+        """Return each link's clicks and their people, in order: by all, and by people alone."""
+        seen, numbers = self.people + self.machines, range(len(self.campaign.letter.links))
+        return [(*seen.link(number), *self.people.link(number)) for number in numbers]
 
     def first_tries(self) -> list[float]:
         """Return when each mail arrived that the mailbox did not put off before."""
@@ -159,7 +211,7 @@ def compare(
     name = ledger.campaign.name
     done = ledger.done(left)
     rows = [Row(name, figure, value, figures.get(figure)) for figure, value in done.items()]
-    reported = [(link["url"], link["clicks"], link["unique_clicks"]) for link in links]
+    reported = [tuple(link[key] for key in _LINK) for link in links]
     counted = [(url, *counts) for url, counts in zip(ledger.campaign.letter.links, ledger.links(), strict=True)]
     rows.append(Row(name, "links", counted, reported))
     return rows

@@ -28,10 +28,11 @@ _ATTRIBUTES: Sequence[Mapping[str, Any]] = (
 )
 _CHOICES = {"prefecture": PREFECTURES, "rank": RANKS}
 
+REPLY_TO = "help@shop.example.jp"
 _SENDER = {
     "name": "届く商店",
     "address": "news@shop.example.jp",
-    "reply_to": "help@shop.example.jp",
+    "reply_to": REPLY_TO,
     "postal_address": "東京都千代田区千代田1-1",
     "contact": "https://shop.example.jp/contact",
 }
@@ -104,6 +105,11 @@ async def schedule(api: Api, campaign_id: str, at: datetime) -> str:
     """Schedule a campaign; return its run's id."""
     scheduled = await api.post(f"campaigns/{campaign_id}/schedule", {"at": at.isoformat()})
     return str(scheduled["run"])
+
+
+async def settled_until(api: Api, campaign_id: str) -> datetime:
+    """Return before when a campaign's report has told people from machines."""
+    return datetime.fromisoformat((await api.get(f"reports/campaigns/{campaign_id}"))["settled_until"])
 
 
 async def left_out(api: Api, rule: Mapping[str, Any], expected: Mapping[str, int], *, tries: int) -> Mapping[str, int]:

@@ -30,7 +30,8 @@ class Fate(Enum):
     """What becomes of a mail to this address: which share of people has it, and what their names begin with.
 
     `deferrals` is how often the mailbox puts a mail off before it takes it; `failure` the reason that ends it, as the
-    report says it; `returns` what comes back by mail of one that was taken.
+    report says it; `returns` what comes back by mail of one that was taken. The last four have a machine before them
+    (machines.py); whoever is guarded by one does nothing else.
     """
 
     ORDINARY = (0.0, "", 0, None, None)
@@ -40,6 +41,13 @@ class Fate(Enum):
     LATE_TWICE = (0.0025, "defer-451-twice.", 2, None, None)
     RETURNED = (0.0015, "forwarded.", 0, None, "bounce")
     ANNOYED = (0.0008, "annoyed.", 0, None, "complaint")
+    AWAY = (0.001, "away.", 0, None, "auto_reply")
+    WRITING = (0.0005, "writing.", 0, None, "reply")
+    LEAVING = (0.0005, "leaving.", 0, None, "unsubscribe")
+    PRIVATE = (0.03, "private.", 0, None, None)
+    GUARDED = (0.001, "guarded.", 0, None, None)
+    GUARDED_UNNAMED = (0.0005, "guarded-unnamed.", 0, None, None)
+    GUARDED_WARILY = (0.0005, "guarded-warily.", 0, None, None)
 
     def __init__(self, share: float, prefix: str, deferrals: int, failure: str | None, returns: str | None) -> None:
         self.share = share
@@ -130,6 +138,6 @@ def _address(number: int, fate: Fate, random: Random) -> str:
     return f"member.{number}@{random.choice(DOMAINS)}"
 
 
-def returns_of(address: str) -> str | None:
-    """Return what comes back by mail of a mail to this address."""
-    return next((fate.returns for fate in Fate if fate.prefix and address.startswith(fate.prefix)), None)
+def fate_of(address: str) -> Fate:
+    """Return what becomes of a mail to this address."""
+    return next((fate for fate in Fate if fate.prefix and address.startswith(fate.prefix)), Fate.ORDINARY)

@@ -21,6 +21,9 @@ from deploy.ports import ALONE, LOOPBACK, POOLS, metrics_port, worker_metrics_po
 RETRY_FIRST, RETRY_CAP = 2.0, 4.0
 """Seconds: what waits minutes in earnest is seen to come back here."""
 
+SETTLE_AFTER = 10.0
+"""Seconds, of what waits a quarter of an hour in earnest. The rules' own window: a visit of a gateway is over."""
+
 _LINES = 8
 _LEAST_MAILBOX = 1_000_000_000
 _MAIL_BYTES = 40_000
@@ -113,6 +116,8 @@ def _settings(directory: Path, clock: Clock, members: int, dsns: Dsns | None) ->
         metrics_port=_metrics_base(Random(clock.monotonic())),  # noqa: S311 - a port, not a secret
         retry_first=RETRY_FIRST,
         retry_cap=RETRY_CAP,
+        settle_after=SETTLE_AFTER,
+        forward_replies=True,
     )
 
 

@@ -3,10 +3,11 @@
 import asyncio
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Any
@@ -18,12 +19,13 @@ from core.clock import Clock
 from core.errors import TodokuError
 from deploy.demo import marketer
 from deploy.demo.campaigns import AFTERWARDS, ALL, TOGETHER, Campaign
-from deploy.demo.ledger import CampaignLedger, Delivered, compare
+from deploy.demo.ledger import CampaignLedger, Delivered, SentOn, compare
 from deploy.demo.people import Fate, Person, make_people
 from deploy.demo.reading import Reader
 from deploy.demo.recipients import World, settle
 from deploy.demo.rest import Api, open_api
 from deploy.demo.sending import watch_runs
+from deploy.demo.settling import wait_until_settled
 from deploy.demo.sheet import Sheet, make_sheet
 from deploy.demo.signatures import make_zone
 from deploy.demo.stage import Stage
@@ -45,13 +47,34 @@ class _Story:
     drafts: dict[str, str]
     ledgers: dict[str, CampaignLedger]
     strangers: int = 0
+    replies: Counter[str] = field(default_factory=Counter)
 
-    def take(self, mail: Delivered) -> None:
+    def take(self, mail: Delivered | SentOn) -> None:
+        if isinstance(mail, SentOn):
+            self.replies[mail.writer] += 1
+            return
         ledger = self.ledgers.get(mail.campaign)
         if ledger is None:
             self.strangers += 1
         else:
             ledger.add(mail)
+
+    @property
+    def written(self) -> Counter[str]:
+        return Counter(address for ledger in self.ledgers.values() for address in ledger.returned("reply"))
+
+    @property
+    def replied(self) -> int:
+        """Replies that are as somebody wrote them; any other, or a second one, takes one away."""
+        return (self.written & self.replies).total() - (self.replies - self.written).total()
+
+    @property
+    def by_machines(self) -> int:
+        return sum(ledger.machines.total for ledger in self.ledgers.values())
+
+    @property
+    def asked(self) -> int:
+        return self.by_machines + sum(ledger.people.total for ledger in self.ledgers.values())
 
     @property
     def left(self) -> set[str]:
@@ -89,17 +112,26 @@ async def play(stage: Stage, *, members: int, seed: int, view: View, clock: Cloc
         world = _world(stage, story, make_zone(records), seed)
         with _processes(world) as executor:
             async with httpx.AsyncClient(base_url=stage.mailbox_url, trust_env=False) as mailbox:
-                reader = Reader(executor, mailbox, story.take)
+                reader = Reader(executor, mailbox, story.take, clock)
                 await _send(api, story, TOGETHER, reader, ahead=AHEAD, view=view, clock=clock)
                 carried = await _send_afterwards(api, story, reader, view, clock)
         verdict = Verdict(members=imported.created, rejects=len(imported.rejects), mails_read=reader.read)
         verdict.checks += [*_import_checks(imported, sheet, members), carried]
+        with view.phase("Telling people from machines, and todoku verify") as phase:
+            last = story.drafts[AFTERWARDS.key]
+            proof, _ = await asyncio.gather(
+                _verify(stage, runs=len(ALL)), wait_until_settled(api, last, view=view, clock=clock)
+            )
+            phase.detail = f"{story.by_machines:,} of {story.asked:,} opens and clicks were by machines"
         with view.phase("Comparing with the reports"):
             for campaign in ALL:
                 verdict.results.append(await _result(api, story, campaign))
             verdict.checks += mail_checks(list(story.ledgers.values()))
             verdict.checks.append(Check("mails of no campaign", 0, story.strangers))
-            verdict.checks.append(await _verify(stage, runs=len(ALL)))
+            verdict.checks.append(
+                Check("replies that reached the sender, of those written", story.written.total(), story.replied)
+            )
+            verdict.checks.append(proof)
     verdict.messages_per_second = overall_rate([story.ledgers[campaign.key] for campaign in TOGETHER])
     return verdict
 
@@ -194,6 +226,7 @@ def _world(stage: Stage, story: _Story, zone: Mapping[bytes, bytes], seed: int) 
         zone=zone,
         judged_every=max(1, mails // _JUDGED),
         inbound=(stage.settings.inbound_host, stage.settings.inbound_port),
+        reply_to=marketer.REPLY_TO,
     )
 
 

@@ -1,4 +1,4 @@
-"""Shows the verdict: done and reported side by side for each campaign, then what else must be so."""
+"""Shows the verdict: played and reported side by side for each campaign, then what else must be so."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
     console.print(Columns([_campaign(result) for result in verdict.results], padding=(1, 2)))
     console.print(_checks(verdict))
     if verdict.ok:
-        console.print("[bold green]Every figure of the reports is what was done.[/bold green]")
+        console.print("[bold green]Every figure of the reports is what was played.[/bold green]")
     else:
         bad = len(verdict.differences) + sum(not check.ok for check in verdict.checks)
         console.print(f"[bold red]{bad} {'thing is' if bad == 1 else 'things are'} not as they must be.[/bold red]")
@@ -27,7 +27,7 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
 def _campaign(result: CampaignResult) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=result.name, title_justify="left", title_style="bold")
     table.add_column("", no_wrap=True)
-    for column in ("done", "report"):
+    for column in ("played", "reported"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in result.rows:
         style = "green" if row.equal else "bold red"
@@ -48,8 +48,10 @@ def _lines(name: str, done: Any, reported: Any) -> list[tuple[str, str, str]]:
         reasons = sorted(done.keys() | known.keys())
         return [(f"  {reason}".replace("_", " "), _number(done, reason), _number(known, reason)) for reason in reasons]
     if isinstance(done, list):
-        clicks = [sum(link[1] for link in links) for links in (done, reported)]
-        lines = [(f"clicks of {len(done)} links", f"{clicks[0]:,}", f"{clicks[1]:,}")]
+        lines = []
+        for title, place in ((f"clicks of {len(done)} links", 1), ("  by people", 3)):
+            clicks = [sum(link[place] for link in links) for links in (done, reported)]
+            lines.append((title, f"{clicks[0]:,}", f"{clicks[1]:,}"))
         differing = [number for number, pair in enumerate(zip(done, reported, strict=False)) if pair[0] != pair[1]]
         return lines + [(f"  link {n}", _people(done[n]), _people(reported[n])) for n in differing[:3]]
     return [(name, f"{done:,}", f"{reported:,}" if isinstance(reported, int) else "missing")]
@@ -59,8 +61,8 @@ def _number(counts: Mapping[str, int], reason: str) -> str:
     return f"{counts.get(reason, 0):,}"
 
 
-def _people(link: tuple[str, int, int]) -> str:
-    return f"{link[1]} by {link[2]}"
+def _people(link: tuple[str, int, int, int, int]) -> str:
+    return f"{link[1]} by {link[2]}, {link[3]} by {link[4]} people"
 
 
 def _checks(verdict: Verdict) -> Table:

@@ -13,6 +13,7 @@ from tests.support.command_line import started
 FIGURES = {
     *("snapshot", "accepted", "failed", "suppressed", "cancelled", "uncertain", "waiting"),
     *("opens", "unique_opens", "clicks", "unique_clicks", "unsubscribes", "lateness_ms", "messages_per_second"),
+    *("human_opens", "unique_human_opens", "machine_opens", "human_clicks", "unique_human_clicks", "machine_clicks"),
 }
 
 
@@ -48,6 +49,10 @@ def test_the_demo_ends_with_reports_that_are_what_was_done(temporary: Path) -> N
     assert everyone["deferred"] == 6
     assert everyone["opens"] >= everyone["unique_opens"] > everyone["unique_clicks"] > 0
     assert everyone["unsubscribes"] > 0
+    assert everyone["human_opens"] > everyone["machine_opens"] >= 12
+    assert everyone["human_clicks"] > 0
+    # Three kinds of gateway, before two people each.
+    assert everyone["machine_clicks"] == 2 * (20 + 5 + 20)
     assert gold["accepted"]
     assert kansai["accepted"]
     assert afterwards["accepted"]

@@ -48,8 +48,14 @@ def report(ledger: CampaignLedger) -> tuple[dict[str, Any], list[dict[str, Any]]
     figures = ledger.done(ledger.unsubscribed)
     urls = ALL.letter.links
     links = [
-        {"url": url, "clicks": clicks, "unique_clicks": people}
-        for url, (clicks, people) in zip(urls, ledger.links(), strict=True)
+        {
+            "url": url,
+            "clicks": clicks,
+            "unique_clicks": clickers,
+            "human_clicks": human,
+            "unique_human_clicks": people,
+        }
+        for url, (clicks, clickers, human, people) in zip(urls, ledger.links(), strict=True)
     ]
     return figures, links
 
@@ -57,14 +63,13 @@ def report(ledger: CampaignLedger) -> tuple[dict[str, Any], list[dict[str, Any]]
 def test_what_came_back_by_mail_is_counted_beside_what_was_accepted(ledger: CampaignLedger) -> None:
     before = ledger.done(())
     assert (before["bounces"], before["bounces_by_class"], before["complaints"]) == (0, {}, 0)
-    back = {
-        fate.returns: [person for person in PEOPLE if person.fate is fate] for fate in (Fate.RETURNED, Fate.ANNOYED)
-    }
+    fates = (Fate.RETURNED, Fate.ANNOYED, Fate.AWAY)
+    back = {fate.returns: [person for person in PEOPLE if person.fate is fate] for fate in fates}
     for returns, people in back.items():
         for person in people:
             ledger.received[person.address] = mail(person, returns=returns)
     done = ledger.done(())
-    assert (done["bounces"], done["bounces_by_class"], done["complaints"]) == (2, {"hard": 2}, 1)
+    assert (done["bounces"], done["bounces_by_class"], done["complaints"]) == (2, {"auto_reply": 2, "hard": 2}, 1)
     assert done["accepted"] == before["accepted"]
 
 
@@ -77,17 +82,32 @@ def test_what_was_done_is_counted_by_event_and_by_person(ledger: CampaignLedger)
     assert (done["opens"], done["unique_opens"]) == (4, 3)
     assert (done["clicks"], done["unique_clicks"]) == (4, 2)
     assert done["unsubscribes"] == 1
-    assert ledger.links()[3] == (3, 2)
-    assert ledger.links()[5] == (1, 1)
+    assert ledger.links()[3] == (3, 2, 3, 2)
+    assert ledger.links()[5] == (1, 1, 1, 1)
     assert len(ledger.links()) == LINKS
     assert not ledger.faults
+
+
+def test_what_a_machine_asks_for_counts_in_all_totals_and_in_none_of_people(ledger: CampaignLedger) -> None:
+    takers = [person for person in PEOPLE if person.fate.failure is None]
+    ledger.people.add(takers[5].address, 0, (3,))
+    ledger.machines.add(takers[5].address, 1, (3, 4))
+    done = ledger.done(())
+    assert (done["opens"], done["unique_opens"]) == (5, 4)
+    assert (done["human_opens"], done["unique_human_opens"], done["machine_opens"]) == (4, 3, 1)
+    assert (done["clicks"], done["unique_clicks"]) == (7, 3)
+    assert (done["human_clicks"], done["unique_human_clicks"], done["machine_clicks"]) == (5, 3, 2)
+    assert ledger.links()[3] == (5, 3, 4, 3)
+    assert ledger.links()[4] == (1, 1, 0, 0)
 
 
 def test_a_report_that_says_the_same_is_equal(ledger: CampaignLedger) -> None:
     assert all(row.equal for row in compare(ledger, ledger.unsubscribed, *report(ledger)))
 
 
-@pytest.mark.parametrize("figure", ["snapshot", "accepted", "opens", "unique_clicks", "unsubscribes", "waiting"])
+@pytest.mark.parametrize(
+    "figure", ["snapshot", "accepted", "human_opens", "unique_clicks", "machine_clicks", "unsubscribes", "waiting"]
+)
 def test_a_planted_difference_is_found(ledger: CampaignLedger, figure: str) -> None:
     figures, links = report(ledger)
     figures[figure] += 1

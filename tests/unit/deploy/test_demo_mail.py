@@ -5,12 +5,15 @@ import pytest
 from delivery.compose.compiled import CompiledContent, Recipient
 from delivery.dkim import dns_records
 from delivery.envelope import Envelope
-from deploy.demo.behaviour import CLICKED, LEFT, OPENED, acts_of
+from deploy.demo.behaviour import CLICKED, LEFT, NOTHING, OPENED, acts_of
 from deploy.demo.campaigns import TOGETHER
 from deploy.demo.letters import LINKS
+from deploy.demo.machines import SWEEPS
 from deploy.demo.mail import plain_address, read_mail
+from deploy.demo.people import Fate
 from deploy.demo.signatures import make_zone, valid_signatures
 from tests.support.mails import DATE, MEMBER, compiled, dkim_keys
+from tracking.machines.rules import load as rules
 
 LETTER = TOGETHER[0].letter
 VALUES = {"name": "髙橋 花子", "rank": "gold", "points": 1234, "birthday": "1990-02-03", "street": "中央町1-2"}
@@ -94,3 +97,24 @@ def test_what_somebody_does_is_decided_by_seed_campaign_and_address() -> None:
     assert any(one.looks and not one.unsubscribes for one in acts)
     assert any(len(one.clicks) > len(set(one.clicks)) for one in acts)
     assert all(one.opens for one in acts if one.clicks or one.unsubscribes)
+    assert {rules().verdict(agent)[0] for one in acts for agent in (one.loader, one.browser)} == {"human"}
+
+
+def test_nothing_is_seen_of_who_reads_behind_apples_proxy_but_their_clicks() -> None:
+    acts = [acts_of(1, "spring", f"{Fate.PRIVATE.prefix}{number}@example.com") for number in range(1_000)]
+    assert not any(one.opens for one in acts)
+    assert any(one.clicks for one in acts)
+    assert acts_of(1, "spring", f"{Fate.GUARDED.prefix}1@example.com") == NOTHING
+
+
+def test_each_rule_that_tells_machines_is_played_by_one_that_no_other_would_tell() -> None:
+    told = {fate: rules().verdict(sweep.agent)[1] for fate, sweep in SWEEPS.items()}
+    assert told == {
+        Fate.PRIVATE: "apple_privacy_proxy",
+        Fate.GUARDED: "scanner",
+        Fate.GUARDED_UNNAMED: None,
+        Fate.GUARDED_WARILY: None,
+    }
+    unnamed, wary = SWEEPS[Fate.GUARDED_UNNAMED], SWEEPS[Fate.GUARDED_WARILY]
+    assert (unnamed.hidden, unnamed.links < LINKS) == (True, True)
+    assert (wary.hidden, wary.links) == (False, LINKS)

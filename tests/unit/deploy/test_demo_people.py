@@ -7,7 +7,7 @@ import pytest
 
 from deploy.demo.campaigns import TOGETHER
 from deploy.demo.names import PREFECTURES, RANKS
-from deploy.demo.people import Fate, make_people
+from deploy.demo.people import Fate, fate_of, make_people
 from deploy.demo.sheet import COLUMNS, ENCODING, MAPPING, Flaw, make_sheet
 
 
@@ -29,16 +29,23 @@ def test_known_shares_bounce_and_are_put_off() -> None:
     people = make_people(2_000, 1)
     fates = [person.fate for person in people]
     assert {fate: fates.count(fate) for fate in Fate} == {
-        Fate.ORDINARY: 1_965,
+        Fate.ORDINARY: 1_893,
         Fate.GONE: 10,
         Fate.FULL: 5,
         Fate.LATE_ONCE: 10,
         Fate.LATE_TWICE: 5,
         Fate.RETURNED: 3,
         Fate.ANNOYED: 2,
+        Fate.AWAY: 2,
+        Fate.WRITING: 2,
+        Fate.LEAVING: 2,
+        Fate.PRIVATE: 60,
+        Fate.GUARDED: 2,
+        Fate.GUARDED_UNNAMED: 2,
+        Fate.GUARDED_WARILY: 2,
     }
     for person in people:
-        assert person.address.startswith(person.fate.prefix)
+        assert fate_of(person.address) is person.fate
 
 
 def test_whoever_is_put_off_or_bounces_for_good_is_in_one_campaign_of_those_sent_together() -> None:
