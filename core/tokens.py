@@ -33,6 +33,7 @@ SLOT_PREFERENCES = 4
 SLOT_COMPLAINT = 5
 SLOT_REPLY = 6
 SLOT_HONEYPOT = 7
+SLOT_WEB = 8
 SLOT_LINK = 16
 """Link n of a message (from 0) has the slot SLOT_LINK + n."""
 

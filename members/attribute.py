@@ -18,7 +18,7 @@ Protection = Literal["sealed", "matchable", "open"]
 
 RESERVED = frozenset(
     {"address", "consent", "created_at", "email", "group", "groups", "id", "line", "member_id", "preferences_url",
-     "reason", "revision", "status", "topic", "topics", "unsubscribe_url", "updated_at"}
+     "reason", "revision", "status", "topic", "topics", "unsubscribe_url", "updated_at", "web_url"}
 )  # fmt: skip
 MAX_ATTRIBUTES = 200
 MAX_CHOICES = 1000

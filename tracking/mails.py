@@ -50,6 +50,15 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that went along with a mail."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """What ended mail to a member, and whether a later consent lifted it."""
 
@@ -81,6 +90,13 @@ class MailStore:
         if row is None:
             raise NotFound("There is no such mail")
         return Sent(**row)
+
+    async def file(self, run_id: UUID, seq: int, place: int) -> File:
+        """Return the file at a place (from 0) of a delivery's attachments; raise NotFound."""
+        row = await self._main.fetchrow(SQL["file"], run_id, seq, place)
+        if row is None:
+            raise NotFound("There is no such file")
+        return File(**row)
 
     async def sent(self, account_id: UUID, member_id: UUID) -> AsyncIterator[Mail]:
         """Give out all of the member's mails."""

@@ -22,6 +22,7 @@ from api.pages.sign_in.letters import EnteringPages
 from api.pages.signup.endpoints import router as signup
 from api.pages.signup.programs import router as programs
 from api.pages.unsubscribe.endpoints import router as unsubscribe
+from api.pages.web_version.endpoints import router as web_version
 from scheduler.letters import Kind
 
 LETTERS: Mapping[Kind, LetterPages] = {
@@ -43,6 +44,7 @@ ROUTERS = (
     my_page,
     privacy,
     erasing,
+    web_version,
 )
 """Routes are tried one after another: first what many ask for at once."""
 

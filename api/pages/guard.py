@@ -45,7 +45,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                own = list(message.get("headers", ()))
+                said = {name for name, _ in own}
+                message["headers"] = own + [header for header in _HEADERS if header[0] not in said]
             async with asyncio.timeout(SEND_SECONDS):
                 await send(message)
 

@@ -13,6 +13,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from fastapi import Request
 
+from members.built_in import LOCALE
+from members.member import Member
+
 FALLBACK = "en"
 PARAMETER = "lang"
 
@@ -49,6 +52,11 @@ def choose(request: Request, known: Mapping[str, object], *, member: str | None 
         if language in known:
             return language
     return FALLBACK
+
+
+def locale_of(member: Member) -> str:
+    """Return a member's locale, "" without one."""
+    return str(member.values.get(LOCALE) or "")
 
 
 def accepted(header: str) -> list[str]:

@@ -19,11 +19,12 @@ from scheduler.branding import Branding, BrandingFields
 STYLE = resources.files(__package__ or "").joinpath("static", "style.css").read_text(encoding="utf-8")
 STYLE_HASH = sha256(STYLE.encode()).hexdigest()[:12]
 
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "interest-cohort=()",
@@ -32,7 +33,7 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
 }
-"""On every answer; the guard adds them."""
+"""On every answer that says nothing else of its own; the guard adds them."""
 
 _PERSONAL = {"Cache-Control": "no-store"}
 _USUAL = BrandingFields()

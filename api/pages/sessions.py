@@ -1,6 +1,7 @@
 """Who has signed in: the cookie that a session is kept by, and the page that asks for one."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -43,7 +44,7 @@ class Visit:
         return str(self.signed.session_id)
 
 
-async def signed_in(request: Request, account: str) -> tuple[Branding, Signed | None]:
+async def signed_in(request: Request, account: str | UUID) -> tuple[Branding, Signed | None]:
     """Return an account's branding, and who has signed in to it, if anybody; raise NotFound."""
     branding = await branding_of(request, account)
     cookie = request.cookies.get(COOKIE)

@@ -20,7 +20,7 @@ from delivery.compose.plaintext import plain_text
 from delivery.compose.render import ENVIRONMENTS, Kind, PartTemplate
 from delivery.compose.tree import Skeleton, prints
 
-OPEN, UNSUBSCRIBE, PREFERENCES, HONEYPOT, FIRST_LINK = 0, 1, 2, 3, 4
+OPEN, UNSUBSCRIBE, PREFERENCES, HONEYPOT, WEB, FIRST_LINK = 0, 1, 2, 3, 4, 5
 """Positions in the list of tokens that templates are rendered with; link n stands at FIRST_LINK + n."""
 
 

@@ -13,7 +13,7 @@ from delivery.compose.assemble import FIRST_LINK, Assembled, assemble
 from delivery.compose.bounds import MAX_ATTACHED, MAX_ATTACHMENTS
 from delivery.compose.content import Content
 from delivery.compose.errors import InvalidTemplate, RenderFailed
-from delivery.compose.language import PREFERENCES_URL, UNSUBSCRIBE_URL
+from delivery.compose.language import PREFERENCES_URL, UNSUBSCRIBE_URL, WEB_URL
 from delivery.compose.links import unsafe_links
 from delivery.compose.markup import Unclosed
 
@@ -102,7 +102,7 @@ def _sender_faults(content: Content) -> Iterator[Fault]:
 def _preview(assembled: Assembled, sample: Mapping[str, object], faults: list[Fault]) -> Preview:
     tokens = [_TOKEN.encode()] * (FIRST_LINK + len(assembled.links))
     url = f"{_TRACKER}/u/{_TOKEN}"
-    own = {UNSUBSCRIBE_URL: url, PREFERENCES_URL: f"{_TRACKER}/p/{_TOKEN}"}
+    own = {UNSUBSCRIBE_URL: url, PREFERENCES_URL: f"{_TRACKER}/p/{_TOKEN}", WEB_URL: f"{_TRACKER}/w/{_TOKEN}"}
     rendered: dict[str, str] = {}
     whose = "a sample" if sample else "a member without values"
     for kind, part in (("subject", assembled.subject), ("html", assembled.html), ("text", assembled.text)):

@@ -22,17 +22,18 @@ from core.tokens import (
     SLOT_OPEN,
     SLOT_PREFERENCES,
     SLOT_UNSUBSCRIBE,
+    SLOT_WEB,
     LinkSigner,
 )
 from delivery import return_addresses
 from delivery.compose import headers
 from delivery.compose.addresses import written
-from delivery.compose.assemble import FIRST_LINK, PREFERENCES, UNSUBSCRIBE, Assembled, assemble
+from delivery.compose.assemble import FIRST_LINK, PREFERENCES, UNSUBSCRIBE, WEB, Assembled, assemble
 from delivery.compose.consented import NOBODY, Consented, without_tracking
 from delivery.compose.content import LETTER_URL, Content
 from delivery.compose.enclosed import enclose
 from delivery.compose.errors import RenderFailed
-from delivery.compose.language import PREFERENCES_URL, UNSUBSCRIBE_URL
+from delivery.compose.language import PREFERENCES_URL, UNSUBSCRIBE_URL, WEB_URL
 from delivery.compose.mime import Body
 from delivery.compose.render import one_line
 from delivery.dkim import DkimSigner
@@ -45,8 +46,8 @@ MAX_NAME = 200
 """Characters of a display name; what is over is cut."""
 
 _MAX_FIELD = 900
-_SLOTS = (SLOT_OPEN, SLOT_UNSUBSCRIBE, SLOT_PREFERENCES, SLOT_HONEYPOT)
-"""In the order of their positions OPEN, UNSUBSCRIBE, PREFERENCES, HONEYPOT."""
+_SLOTS = (SLOT_OPEN, SLOT_UNSUBSCRIBE, SLOT_PREFERENCES, SLOT_HONEYPOT, SLOT_WEB)
+"""In the order of their positions OPEN, UNSUBSCRIBE, PREFERENCES, HONEYPOT, WEB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class CompiledContent:
         own = {
             UNSUBSCRIBE_URL: f"{self._tracker_url}/u/{tokens[UNSUBSCRIBE].decode()}",
             PREFERENCES_URL: f"{self._tracker_url}/p/{tokens[PREFERENCES].decode()}",
+            WEB_URL: f"{self._tracker_url}/w/{tokens[WEB].decode()}",
         }
         name = one_line(str(recipient.values.get("name") or "")[:MAX_NAME])
         if self.letter is not None:

@@ -20,8 +20,9 @@ from delivery.compose.filters import FILTERS, LOOP_FACTS, METHODS, TESTS
 
 UNSUBSCRIBE_URL = "unsubscribe_url"
 PREFERENCES_URL = "preferences_url"
-OWN_LINKS = frozenset({UNSUBSCRIBE_URL, PREFERENCES_URL})
-"""The names under which every template finds this recipient's own links: to leave, and to choose."""
+WEB_URL = "web_url"
+OWN_LINKS = frozenset({UNSUBSCRIBE_URL, PREFERENCES_URL, WEB_URL})
+"""The names under which every template finds this recipient's own links: to leave, to choose, to read it as a page."""
 
 MAX_FAULTS = 100
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from core.ids import IdSource
-from core.tokens import SLOT_HONEYPOT, SLOT_LINK, SLOT_OPEN, SLOT_PREFERENCES, SLOT_UNSUBSCRIBE, LinkSigner
+from core.tokens import SLOT_HONEYPOT, SLOT_LINK, SLOT_OPEN, SLOT_PREFERENCES, SLOT_UNSUBSCRIBE, SLOT_WEB, LinkSigner
 
 SIGNER = LinkSigner({1: bytes(range(32))}, primary=1)
 LINKS = ("https://shop.example.jp/spring?a=1&b=2", "https://shop.example.jp/夏 の日", "http://example.com/#top")
@@ -22,7 +23,8 @@ WITH a AS (INSERT INTO account (account_id, name) VALUES ($1::uuid, $1::uuid::te
      f AS (INSERT INTO content (content_id, account_id, body, links) VALUES ($3, $1, $9, $5))
 INSERT INTO run (run_id, account_id, campaign_id, kind, state, starts_at, content_id, audience, weight, audience_state,
                  snapshot, started_at, first_sent_at, finished_at)
-VALUES ($4, $1, $2, $7, $6, '2026-04-01 09:00Z', $3, '{"all": true}', 10, 'whole', $8, '2026-04-01 09:00:00.100Z',
+VALUES ($4, $1, $2, $7, $6, coalesce($10, timestamptz '2026-04-01 09:00Z'), $3,
+        '{"all": true}', 10, 'whole', $8, '2026-04-01 09:00:00.100Z',
         '2026-04-01 09:00:00.250Z', CASE WHEN $6::text = 'finished' THEN timestamptz '2026-04-01 09:10Z' END)
 """
 
@@ -50,6 +52,9 @@ class Run:
     def preferences_path(self, seq: int) -> str:
         return "/p/" + SIGNER.mint(self.run_id, seq, [SLOT_PREFERENCES])[0]
 
+    def web_path(self, seq: int) -> str:
+        return "/w/" + SIGNER.mint(self.run_id, seq, [SLOT_WEB])[0]
+
 
 async def make_run(
     main: asyncpg.Pool,
@@ -65,8 +70,9 @@ async def make_run(
     body: Mapping[str, object] | None = None,
     members: Sequence[UUID] = (),
     topic_id: UUID | None = None,
+    starts_at: datetime | None = None,
 ) -> Run:
-    """Make a run with recipients 1 to `recipients`, or to these `members`, all in one chunk.
+    """Make a run with recipients 1 to `recipients`, or to these `members`, all in one chunk; due in April 2026.
 
     Account and campaign are made if need be.
     """
@@ -75,7 +81,17 @@ async def make_run(
     recipients = len(members)
     async with main.acquire() as connection, connection.transaction():
         await connection.execute(
-            _CREATE, account_id, campaign_id, new_id(), run_id, list(links), state, kind, recipients, body or {}
+            _CREATE,
+            account_id,
+            campaign_id,
+            new_id(),
+            run_id,
+            list(links),
+            state,
+            kind,
+            recipients,
+            body or {},
+            starts_at,
         )
         await connection.execute(
             "INSERT INTO recipient SELECT $1, n, m, 0 FROM unnest($2::uuid[]) WITH ORDINALITY AS u (m, n)",

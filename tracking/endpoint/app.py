@@ -5,6 +5,7 @@
     GET  /u/{token}   on to the members' own page about leaving; changes nothing
     POST /u/{token}   one-click unsubscribe (RFC 8058)
     GET  /p/{token}   on to the members' own page about choices; changes nothing
+    GET  /w/{token}   on to the mail as a page; counts nothing
     GET  /healthz     whether events are taken in
 
 A token is good for the slot that it was minted for and no other. HEAD counts nothing, nor does what a browser fetches
@@ -28,6 +29,7 @@ from core.tokens import (
     SLOT_OPEN,
     SLOT_PREFERENCES,
     SLOT_UNSUBSCRIBE,
+    SLOT_WEB,
     LinkSigner,
     TokenContent,
 )
@@ -53,6 +55,7 @@ def create_app(intake: Intake, links: Links, signer: LinkSigner, rules: Rules, p
             Route("/c/{token}", tracker.follow_link, methods=["GET"]),
             Route("/u/{token}", tracker.unsubscribe, methods=["GET", "POST"]),
             Route("/p/{token}", tracker.show_choices, methods=["GET"]),
+            Route("/w/{token}", tracker.show_mail, methods=["GET"]),
             Route("/healthz", tracker.tell_health, methods=["GET"]),
         ],
         exception_handlers={HTTPException: _show_refusal, TodokuError: _show_error, Exception: _show_error},
@@ -101,6 +104,10 @@ class _Tracker:
 
     async def show_choices(self, request: Request) -> Response:
         self._opened(request, SLOT_PREFERENCES)
+        return self._to_pages(request)
+
+    async def show_mail(self, request: Request) -> Response:
+        self._opened(request, SLOT_WEB)
         return self._to_pages(request)
 
     async def tell_health(self, _: Request) -> Response:

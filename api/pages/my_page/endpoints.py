@@ -8,11 +8,11 @@ POST /my/{account}/sessions/{id}/end        end another session
 POST /my/{account}/sign-out
 """
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from api.pages.language import locale_of
 from api.pages.preferences.details import label
 from api.pages.privacy import reasons
 from api.pages.services import From, PageServices
@@ -20,16 +20,14 @@ from api.pages.sessions import COOKIE, Visit, see, signed_in, visit_of
 from api.pages.sign_in.page import sign_in_page
 from api.pages.stamped import read_stamped
 from api.pages.stamps import FIELD
+from api.pages.web_version import reading as web_version
+from api.pages.web_version.endpoints import FRAMED, Pictures
 from core import ids
-from delivery.compose.again import ReadAgain, read_again
-from delivery.compose.content import Content
-from delivery.compose.errors import InvalidTemplate, RenderFailed
 from members import passwords, sessions
 from members.attributes import load_definitions
-from members.built_in import LOCALE, NAME
-from members.member import ConsentRecord, Member
+from members.built_in import NAME
+from members.member import ConsentRecord
 from scheduler.letters import Kind
-from tracking.mails import Sent
 
 router = APIRouter()
 
@@ -90,20 +88,20 @@ async def list_mails(account: str, request: Request, services: From, before: str
 
 
 @router.get("/my/{account}/mails/{run}")
-async def read_mail(account: str, run: str, request: Request, services: From) -> Response:
+async def read_mail(
+    account: str, run: str, request: Request, services: From, *, pictures: Pictures = False
+) -> Response:
     """Show a mail once more as it was addressed to me, and why I got it."""
     visit = await visit_of(request, account)
     run_id = ids.decode("run", run)
     account_id, member_id = visit.proof.account_id, visit.proof.member_id
-    mail = await services.mails.sent_to(account_id, member_id, run_id)
+    reading = await web_version.read_mail(services, visit.proof, run_id)
     async with services.proven.opened(visit.proof) as mine:
-        member = await mine.members.get(account_id, member_id)
-        [opened] = await mine.vault.open_members(account_id, [member_id])
         records = await mine.members.consents(account_id, member_id)
         definitions = await load_definitions(mine.connection, account_id)
-    locale = locale_of(member)
+    locale = locale_of(reading.member)
     language = services.pages.language(request, visit.branding, member=locale)
-    consent = reasons.consent_behind(records, mail.starts_at)
+    consent = reasons.consent_behind(records, reading.mail.starts_at)
     names = reasons.Names(
         lambda text: services.pages.words(language, text),
         reasons.topic_names(await services.topics.list(account_id), language),
@@ -114,12 +112,14 @@ async def read_mail(account: str, run: str, request: Request, services: From) ->
         "mail.html",
         branding=visit.branding,
         member_locale=locale,
-        mail=mail,
-        shown=_shown(mail, opened.values),
+        headers=FRAMED,
+        reading=reading,
+        pictures=pictures,
         consent=consent,
         wording=await _wording(services, account_id, consent),
-        rule=reasons.rule_behind(mail.audience, definitions, await services.segments.rules(account_id), names),
+        rule=reasons.rule_behind(reading.mail.audience, definitions, await services.segments.rules(account_id), names),
         path=visit.path,
+        own_path=f"{visit.path}/mails/{run}",
     )
 
 
@@ -177,14 +177,6 @@ async def sign_out(account: str, request: Request, services: From) -> Response:
     return answer
 
 
-def _shown(mail: Sent, values: Mapping[str, object]) -> ReadAgain | None:
-    """Return a mail with its member's values, None for one that these values no longer fit."""
-    try:
-        return read_again(Content.from_json(mail.body), values)
-    except (InvalidTemplate, RenderFailed):
-        return None
-
-
 async def _wording(services: PageServices, account_id: UUID, consent: ConsentRecord | None) -> str | None:
     """Return what the form said by which somebody consented, None where that was not kept."""
     if consent is None or consent.form_version is None:
@@ -192,8 +184,3 @@ async def _wording(services: PageServices, account_id: UUID, consent: ConsentRec
     content = await services.branding.wording(account_id, consent.form_version)
     text = (content or {}).get("text")
     return text if isinstance(text, str) else None
-
-
-def locale_of(member: Member) -> str:
-    """Return a member's locale, "" without one."""
-    return str(member.values.get(LOCALE) or "")

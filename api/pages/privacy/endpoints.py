@@ -10,8 +10,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.pages.language import locale_of
 from api.pages.language import mark as _
-from api.pages.my_page.endpoints import locale_of
 from api.pages.preferences.details import label
 from api.pages.privacy.held import as_csv, as_json, gather
 from api.pages.privacy.reasons import topic_names

@@ -137,7 +137,7 @@ async def test_a_head_request_counts_nothing(main: asyncpg.Pool, web: httpx.Asyn
 async def test_readers_are_sent_on_to_their_own_pages_and_nothing_changes_by_it(
     main: asyncpg.Pool, web: httpx.AsyncClient, sent: Run
 ) -> None:
-    for path in (sent.unsubscribe_path(1), sent.preferences_path(1)):
+    for path in (sent.unsubscribe_path(1), sent.preferences_path(1), sent.web_path(1)):
         answer = await web.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, PAGES + path)
     assert await main.fetchval("SELECT count(*) FROM event") == 0
