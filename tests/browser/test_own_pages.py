@@ -14,6 +14,7 @@ from api.pages.app import create_app
 from core.clock import Clock
 from core.ids import IdSource, encode
 from core.tokens import SLOT_LETTER
+from delivery.compose.content import Content, Sender
 from members.accounts import open_account
 from members.attributes import AttributeStore
 from members.kek import Kek
@@ -55,6 +56,19 @@ READERS = [
     Reader("phone-en", "en-GB", 320, True, "dark", EN),
     Reader("desk-ja", "ja-JP", 1280, True, "light", JA),
 ]
+
+
+MAIL = Content(
+    subject="春の品",
+    preheader="",
+    html='<table width="100%" style="background:#fce8ee"><tr><td style="padding:24px"><h1>春の品</h1>'
+    '<p><a href="https://shop.example.jp/spring">shop.example.jp</a></p></td></tr></table>',
+    text="",
+    sender=Sender("とどく商店", "news@example.jp", None, "Tokyo", "desk@example.jp", "example.jp"),
+    track_opens=True,
+    track_clicks=True,
+    attributes=("name",),
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,9 @@ async def stage(main: asyncpg.Pool, vault: asyncpg.Pool, clock: Clock, new_id: I
     members = MemberStore(vault, rings, new_id)
     consent = Consent("form", clock.now() - timedelta(days=1))
     taro = await members.create(account_id, "taro@example.jp", consent=consent, topics=[weekly])
-    run = await make_run(main, new_id, account_id=account_id, members=[taro.member_id], topic_id=weekly)
+    run = await make_run(
+        main, new_id, account_id=account_id, members=[taro.member_id], topic_id=weekly, body=MAIL.to_json()
+    )
     signups = Signups(
         main,
         vault,
@@ -133,17 +149,25 @@ async def leave_and_choose(page: Page, stage: Stage, reader: Reader, mail: str) 
 
 
 async def sign_in_and_erase(page: Page, stage: Stage, reader: Reader, pages: str, account: str) -> None:
-    *_, link, enter, mine, held, ask, erase, erased = reader.words
+    *_, ask_link, enter, mine, held, ask, erase, erased = reader.words
     await page.goto(f"{pages}/my/{account}")
     await judged(page, f"sign-in-{reader.name}", scripts=reader.scripts)
     await page.locator("#email").fill("taro@example.jp")
-    await page.get_by_role("button", name=link).click()
+    await page.get_by_role("button", name=ask_link).click()
     await page.get_by_role("status").wait_for()
     await page.goto(pages + await stage.letter("sign_in"))
     await judged(page, f"enter-{reader.name}", scripts=reader.scripts)
     await page.get_by_role("button", name=enter).click()
     await page.get_by_role("heading", name=mine).wait_for()
     await judged(page, f"my-page-{reader.name}", scripts=reader.scripts)
+    await page.locator(".mails a").first.click()
+    mail = page.frame_locator("iframe.mail")
+    link = mail.get_by_role("link", name="shop.example.jp")
+    assert await link.get_attribute("href") == "https://shop.example.jp/spring"
+    colour = await mail.locator("table").evaluate("at => getComputedStyle(at).backgroundColor")
+    assert colour == "rgb(252, 232, 238)"
+    await judged(page, f"mail-{reader.name}", scripts=reader.scripts)
+    await page.go_back()
     await page.get_by_role("link", name=held).click()
     await judged(page, f"privacy-{reader.name}", scripts=reader.scripts)
     await page.get_by_role("button", name=ask).click()
