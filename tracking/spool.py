@@ -117,18 +117,12 @@ class Adopted:
 
     def batches(self) -> Iterator[Batch]:
         """Give out the batches in the order of their writing."""
-        content = self._path.read_bytes()
-        at = 0
-        while at < len(content):
-            start = at + _LENGTH + _DIGEST
-            end = start + int.from_bytes(content[at : at + _LENGTH], "big")
-            payload = content[start:end]
-            if end > len(content) or _digest(payload) != content[at + _LENGTH : start]:
-                self._damaged = end < len(content)
-                log.warning("spool_cut", bytes=len(content) - at, damaged=self._damaged)
-                return
+        found = _whole(self._path.read_bytes())
+        for payload in found.payloads:
             yield _read(payload, self._rules)
-            at = end
+        if found.cut:
+            self._damaged = found.damaged
+            log.warning("spool_cut", bytes=found.cut, damaged=self._damaged)
 
     def set_aside(self) -> None:
         """Have `remove` keep it for a person to look at."""
@@ -179,6 +173,39 @@ def measure(directory: Path) -> Extent:
                 elif entry.name.endswith(_DAMAGED):
                     size, damaged = size + entry.stat().st_size, damaged + 1
     return Extent(size, files, damaged, since)
+
+
+def waiting(directory: Path) -> int:
+    """Return how many events wait in `directory`: read only, so that whoever holds the files goes on."""
+    events = 0
+    for path in _files(directory):
+        with suppress(FileNotFoundError):
+            payloads = _whole(path.read_bytes()).payloads
+            events += sum(len(orjson.loads(payload)["events"]) for payload in payloads)
+    return events
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The payloads that are whole, how many bytes behind them are not, and whether that is more than a torn end."""
+
+    payloads: tuple[bytes, ...]
+    cut: int
+    damaged: bool
+
+
+def _whole(content: bytes) -> _Found:
+    payloads: list[bytes] = []
+    at = 0
+    while at < len(content):
+        start = at + _LENGTH + _DIGEST
+        end = start + int.from_bytes(content[at : at + _LENGTH], "big")
+        payload = content[start:end]
+        if end > len(content) or _digest(payload) != content[at + _LENGTH : start]:
+            return _Found(tuple(payloads), len(content) - at, end < len(content))
+        payloads.append(payload)
+        at = end
+    return _Found(tuple(payloads), 0, damaged=False)
 
 
 def _files(directory: Path) -> list[Path]:

@@ -23,6 +23,8 @@ covered_once                    no recipient is in two chunks that are not done
 finished_is_done                a finished run has no chunk that is not done
 nothing_sent_after_a_stop       no intent is dated more than 5 s after its member's stop
 unsubscribes_stop               every unsubscribe, and every complaint, has stopped its member
+events_stored_once              no request is there twice: of a batch of the tracker's each place at most once
+mails_counted_once              as many bounces, complaints and unsubscribes by mail as mails were taken in
 firsts_equal_distinct_events    first_event holds each (recipient, kind, link) of the events, and of those that are
                                 settled each (recipient, label and kind, link), and nothing else
 bounces_equal_distinct_events   bounce holds each (recipient, class) of the bounces, and nothing else
@@ -59,6 +61,8 @@ LAWS = (
     "finished_is_done",
     "nothing_sent_after_a_stop",
     "unsubscribes_stop",
+    "events_stored_once",
+    "mails_counted_once",
     "firsts_equal_distinct_events",
     "bounces_equal_distinct_events",
     "breakdowns_add_up",

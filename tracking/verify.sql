@@ -154,6 +154,21 @@ WHERE run_id = $1 AND e.kind IN ('unsubscribe', 'complaint')
                                      AND stop.scope IN ('all', 'topic:' || run.topic_id))
 LIMIT 5;
 
+-- name: events_stored_once
+-- A batch may be tried, spooled and carried over as often as it takes.
+SELECT min(seq)::text AS example, count(*) OVER () AS count
+FROM event WHERE run_id = $1 AND batch_id IS NOT NULL GROUP BY batch_id, place HAVING count(*) > 1
+LIMIT 5;
+
+-- name: mails_counted_once
+-- An unsubscribe that came in no batch came by mail, or from the member's own page, which leaves no arrival.
+SELECT coalesce(e.seq, a.seq)::text AS example, count(*) OVER () AS count
+FROM (SELECT seq, count(*) FILTER (WHERE kind <> 'unsubscribe') AS least, count(*) AS most FROM event
+      WHERE run_id = $1 AND batch_id IS NULL AND kind IN ('bounce', 'complaint', 'unsubscribe') GROUP BY seq) e
+FULL JOIN (SELECT seq, count(*) AS mails FROM arrival WHERE run_id = $1 GROUP BY seq) a USING (seq)
+WHERE coalesce(a.mails, 0) NOT BETWEEN coalesce(e.least, 0) AND coalesce(e.most, 0)
+LIMIT 5;
+
 -- name: gather
 -- Each event as often as it is counted: by its kind, and once settled by its label and kind; for all links, and for its own.
 CREATE TEMP TABLE gathered ON COMMIT DROP AS

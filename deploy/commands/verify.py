@@ -40,21 +40,24 @@ def verify(
         if not (verify_members(json=json) if members else verify_consent(expect or (), json=json)):
             raise typer.Exit(1)
         return
-    from tracking.spool import measure  # noqa: PLC0415
+    from tracking.spool import measure, waiting  # noqa: PLC0415
 
     checks = asyncio.run(_verify(run))
-    spooled = measure(load().spool_dir)
+    directory = load().spool_dir
+    events, damaged = waiting(directory), measure(directory).damaged
+    ok = all(check.ok for check in checks) and not damaged
     if json:
         import orjson  # noqa: PLC0415 - as above
 
         runs = [_shown(check) for check in checks]
-        spool = {"bytes": spooled.bytes, "damaged": spooled.damaged}
-        show(orjson.dumps({"ok": all(check.ok for check in checks), "runs": runs, "spool": spool}).decode())
+        show(orjson.dumps({"ok": ok, "runs": runs, "spool": {"events": events, "damaged": damaged}}).decode())
     else:
         _show(checks)
-        if spooled.bytes:
-            note(f"{spooled.bytes:,} bytes of events wait in this machine's spool, and are in no table yet")
-    if not all(check.ok for check in checks):
+        if events:
+            note(f"{events:,} events wait in this machine's spool, answered for and in no table yet")
+        if damaged:
+            note(f"{damaged} files of this machine's spool are damaged: events in them may be in no table")
+    if not ok:
         raise typer.Exit(1)
 
 

@@ -141,6 +141,11 @@ BREACHES = [
         "INSERT INTO event SELECT run_id, 99, kind, link, occurred_at FROM event WHERE kind = 'click'",
         {"rows_have_recipients", "firsts_equal_distinct_events", "counters_equal_recounts"},
     ),
+    ("UPDATE event SET batch_id = (SELECT min(batch_id::text)::uuid FROM event), place = 1", {"events_stored_once"}),
+    (
+        "INSERT INTO arrival SELECT run_id, 2, sha256('a mail'), app.now() FROM run",
+        {"mails_counted_once"},
+    ),
     ("DELETE FROM first_event WHERE kind = 'click' AND link = 1", {"firsts_equal_distinct_events"}),
     ("INSERT INTO first_event SELECT run_id, 1, 'click', -1 FROM run", {"firsts_equal_distinct_events"}),
     (

@@ -15,7 +15,7 @@ from tracking import spool
 from tracking.batches import Batch
 from tracking.event import KINDS, Event
 from tracking.machines.rules import load
-from tracking.spool import Spool, adopt, measure
+from tracking.spool import Spool, adopt, measure, waiting
 
 RULES = load()
 CLOCK = FixedClock(datetime(2026, 11, 26, 9, tzinfo=UTC))
@@ -131,6 +131,18 @@ def test_damage_in_the_middle_is_set_aside_for_a_person(tmp_path: Path) -> None:
     assert replayed(tmp_path) == written[:1]
     extent = measure(tmp_path)
     assert (extent.files, extent.damaged, extent.bytes) == (0, 1, len(content))
+
+
+def test_what_waits_is_counted_while_it_is_written_and_stays(tmp_path: Path) -> None:
+    assert waiting(tmp_path) == 0
+    writer = spool_in(tmp_path)
+    writer.append(batch(3))
+    writer.append(batch(2))
+    assert waiting(tmp_path) == 5
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert waiting(tmp_path) == 3
+    assert measure(tmp_path).files == 1
 
 
 def test_a_full_spool_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
