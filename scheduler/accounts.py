@@ -25,7 +25,8 @@ class AccountFields:
 
     … or more than `auto_stop_complaints` of the accepted complain. Shares are above 0 and at most 1; nothing is judged
     by fewer than `auto_stop_after` results. A member is stopped after `soft_bounces` (0: never) in `soft_bounce_days`.
-    `tracking` bounds what is noted of readers; `tracking_url` is where links lead, empty for the installation's.
+    `tracking` bounds what is noted of readers; `tracking_url` is where links lead, empty for the installation's;
+    `honeypot`, whether mails hold a link that no reader sees, unless their campaign says otherwise.
     """
 
     auto_stop: bool
@@ -36,6 +37,7 @@ class AccountFields:
     soft_bounce_days: int = 15
     tracking: Tracking = "full"
     tracking_url: str = ""
+    honeypot: bool = True
 
 
 @dataclass(frozen=True, slots=True)

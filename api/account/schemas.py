@@ -23,6 +23,7 @@ Bounces = Annotated[int, Field(ge=0, le=MOST_BOUNCES, description=_BOUNCES)]
 Days = Annotated[int, Field(ge=1, le=MOST_DAYS, description=_DAYS)]
 _TRACKING = "What is noted of readers: `full`, `aggregate` (sums that name nobody) or `none`; a member may choose less"
 _URL = "Where links of campaigns scheduled later lead, such as https://click.example.jp; empty: the installation's"
+_HONEYPOT = "Whether mails hold a link that no reader sees, by which machines are told; a campaign may say otherwise"
 TrackingChoice = Annotated[Tracking, Field(description=_TRACKING)]
 TrackingUrl = Annotated[str, Field(max_length=LONGEST_URL, description=_URL)]
 
@@ -40,6 +41,7 @@ class AccountChange(Body):
     soft_bounce_days: Days | None = None
     tracking: TrackingChoice | None = None
     tracking_url: TrackingUrl | None = None
+    honeypot: bool | None = Field(None, description=_HONEYPOT)
 
     def onto(self, present: AccountFields) -> AccountFields:
         """Return the whole as it is to be."""
@@ -59,6 +61,7 @@ class AccountShown(Answer):
     soft_bounce_days: Days
     tracking: TrackingChoice
     tracking_url: TrackingUrl
+    honeypot: bool = Field(description=_HONEYPOT)
     created_at: datetime
 
 

@@ -62,11 +62,11 @@ class Audience(Body):
 
 
 class Tracking(Body):
-    """What is counted, and whether machines are looked for by a link that no reader sees."""
+    """What is counted, and whether machines are looked for by a link that no reader sees (null: as its account)."""
 
     opens: bool = True
     clicks: bool = True
-    honeypot: bool = True
+    honeypot: bool | None = None
 
 
 class NewCampaign(Body):

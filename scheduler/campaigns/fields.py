@@ -24,6 +24,7 @@ class CampaignFields:
 
     A "topic" keeps an audience to those in that topic, or is all of them by itself.
     `weight` (1 to 100) is the share among campaigns that run at the same time; `rate_per_hour` bounds messages an hour.
+    `track_honeypot` is None where the account decides, when the campaign is scheduled.
     """
 
     name: str
@@ -34,7 +35,7 @@ class CampaignFields:
     rate_per_hour: int | None = None
     track_opens: bool = True
     track_clicks: bool = True
-    track_honeypot: bool = True
+    track_honeypot: bool | None = None
     resend_uncertain: bool = False
 
 

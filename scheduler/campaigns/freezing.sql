@@ -1,7 +1,7 @@
 -- name: material
 -- All that a run's content is made of, in one snapshot.
 SELECT c.revision, c.audience, c.weight, c.rate_per_hour, c.resend_uncertain, c.track_opens, c.track_clicks,
-       c.track_honeypot, account.tracking, account.tracking_url,
+       coalesce(c.track_honeypot, account.honeypot) AS track_honeypot, account.tracking, account.tracking_url,
        s.name AS sender_name, s.address, s.reply_to, s.postal_address, s.contact, s.domain,
        v.subject, v.preheader, v.html, v.text,
        ARRAY (SELECT jsonb_build_object('attachment_id', a.attachment_id, 'name', a.name,

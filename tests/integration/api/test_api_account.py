@@ -14,7 +14,7 @@ async def test_an_account_reads_what_it_is_and_what_it_sets(client: httpx.AsyncC
     assert shown["id"].startswith("acc_")
     assert shown["name"] == "default"
     assert (shown["auto_stop"], shown["auto_stop_share"], shown["auto_stop_after"]) == (True, 0.1, 500)
-    assert (shown["tracking"], shown["tracking_url"]) == ("full", "")
+    assert (shown["tracking"], shown["tracking_url"], shown["honeypot"]) == ("full", "", True)
 
 
 async def test_it_is_changed_under_its_etag(client: httpx.AsyncClient, stranger: Any) -> None:
@@ -30,9 +30,10 @@ async def test_it_is_changed_under_its_etag(client: httpx.AsyncClient, stranger:
     assert (off["auto_stop"], off["auto_stop_share"], off["auto_stop_after"]) == (False, 0.07, 50)
     assert (await client.get(WHERE)).json() == off
     match = {"If-Match": (await client.get(WHERE)).headers["ETag"]}
-    choice = {"tracking": "aggregate", "tracking_url": "https://click.shop.example.jp/"}
+    choice = {"tracking": "aggregate", "tracking_url": "https://click.shop.example.jp/", "honeypot": False}
     read = (await client.patch(WHERE, json=choice, headers=match)).json()
-    assert (read["tracking"], read["tracking_url"]) == ("aggregate", "https://click.shop.example.jp")
+    said = (read["tracking"], read["tracking_url"], read["honeypot"])
+    assert said == ("aggregate", "https://click.shop.example.jp", False)
     assert (await stranger.client.get(WHERE)).json()["auto_stop"] is True
 
 
@@ -58,6 +59,7 @@ BAD_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"soft_bounces": 101}, "/soft_bounces"),
     ({"soft_bounce_days": 0}, "/soft_bounce_days"),
     ({"tracking": "some"}, "/tracking"),
+    ({"honeypot": "no"}, "/honeypot"),
     ({"tracking_url": "http://click.example.jp"}, "/tracking_url"),
     ({"tracking_url": "click.example.jp"}, "/tracking_url"),
     ({"tracking_url": "https://" + "x" * 200 + ".jp"}, "/tracking_url"),

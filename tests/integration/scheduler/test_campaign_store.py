@@ -115,6 +115,22 @@ async def test_content_is_frozen_at_scheduling(stage: Stage, main: asyncpg.Pool)
     assert tuple(lane or ()) == ("bulk", "held", 3, 7_200)
 
 
+async def test_whether_there_is_a_hidden_link_is_the_accounts_choice_unless_the_campaign_says(
+    stage: Stage, main: asyncpg.Pool
+) -> None:
+    asked: list[tuple[bool, bool | None]] = [(True, None), (False, None), (False, True), (True, False)]
+    held = []
+    for account, campaign in asked:
+        await main.execute("UPDATE account SET honeypot = $1", account)
+        made = await stage.scheduled(seconds=60, track_honeypot=campaign)
+        assert made.fields.track_honeypot is campaign
+        body = await main.fetchval(
+            "SELECT body FROM run JOIN content USING (content_id) WHERE run_id = $1", made.run_id
+        )
+        held.append(body["honeypot"])
+    assert held == [True, False, True, False]
+
+
 async def test_a_test_goes_to_its_members_at_once_and_leaves_the_draft_a_draft(
     stage: Stage, main: asyncpg.Pool
 ) -> None:
