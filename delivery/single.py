@@ -14,13 +14,19 @@ from delivery.replies.reply import Reply
 from delivery.routing.errors import NoSuchDomain, NotResolved, NullMx
 from delivery.routing.router import Router
 from delivery.smtp.connection import connect
-from delivery.smtp.errors import ConnectFailed, Unsendable
+from delivery.smtp.errors import ConnectFailed, Obstacle, Unsendable
 from delivery.smtp.outgoing import Outcome, Outgoing
 from delivery.smtp.peer import Peer, Timeouts
 
 SECONDS = 120.0
 """For one message, all ways together: less than its sender waits for our answer (RFC 5321 section 4.5.3.2.6)."""
 _MOST_PEERS = 4
+
+
+class NeedsSmtputf8(InvalidInput):
+    """The mail has addresses beyond ASCII, and the server that would get it takes none (RFC 6531 section 3.5)."""
+
+    title = "The next server takes no addresses beyond ASCII"
 
 
 class SingleSender:
@@ -35,8 +41,8 @@ class SingleSender:
     async def send(self, envelope: Envelope) -> None:
         """Return once a server has taken the message.
 
-        Raises InvalidInput if one refused it for good, Unavailable if none takes it now. A reply that was lost counts
-        as "not now": whoever tries again may send it twice.
+        Raises NeedsSmtputf8, InvalidInput if one refused it for good, Unavailable if none takes it now. A reply that
+        was lost counts as "not now": whoever tries again may send it twice.
         """
         try:
             async with asyncio.timeout(SECONDS):
@@ -73,7 +79,7 @@ class SingleSender:
             await connection.send(Outgoing(envelope, lambda: None, came.append))
             await connection.flush()
         except Unsendable as error:
-            raise InvalidInput(error.detail) from error
+            raise (NeedsSmtputf8 if error.obstacle is Obstacle.SMTPUTF8 else InvalidInput)(error.detail) from error
         finally:
             await connection.close()
         verdict = classify(came[0]) if came and isinstance(came[0], Reply) else None

@@ -17,7 +17,7 @@ from delivery.envelope import Envelope
 from delivery.return_addresses import Purpose, local_part
 from tests.support.runs import SIGNER, Run
 from tracking.inbound.connection import Bounds, Listener
-from tracking.inbound.forwarding import Forwarding
+from tracking.inbound.forwarding import Forwarding, Sender
 from tracking.inbound.kept import Kept
 from tracking.inbound.process import serve
 from tracking.inbound.reception import Reception
@@ -114,11 +114,12 @@ async def inbound(
     operator: str = OPERATOR,
     tls: ssl.SSLContext | None = None,
     kept_bytes: int = 1_000_000,
+    sender: Sender | None = None,
 ) -> AsyncIterator[Inbound]:
     clock, stop, sent = SystemClock(), asyncio.Event(), Sent()
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     kept = Kept(directory / "kept", most=kept_bytes)
-    forwarding = Forwarding(sent, clock, domain=DOMAIN, name="in.example.jp")
+    forwarding = Forwarding(sender or sent, clock, domain=DOMAIN, name="in.example.jp")
     reception = Reception(Records(pool), SIGNER, kept, forwarding, operator)
     listener = Listener(reception, SIGNER, clock, domain=DOMAIN, name="in.example.jp", bounds=bounds, tls=tls)
     serving = asyncio.create_task(serve(listener, host="127.0.0.1", port=0, stop=stop, on_ready=ready.set_result))

@@ -2,7 +2,7 @@
 
     250  what the mail means is in the tables, forwarded, or on disk for a person
     450, 451, 452  not now, and nothing is done: the sender keeps it and tries again
-    550, 552, 554  no address of ours, too large, or it goes in a circle
+    550, 552, 554  no address of ours, too large, it goes in a circle, or the next server would not take it
 
 One recipient a transaction: each of our addresses names one delivery, and one answer can't speak for two.
 """
@@ -23,8 +23,10 @@ from core.errors import InvalidInput, NotFound, Unavailable
 from core.tokens import LinkSigner
 from delivery import return_addresses
 from delivery.return_addresses import ReturnAddress
+from delivery.single import NeedsSmtputf8
 from tracking.inbound import meters
 from tracking.inbound.dot_stuffing import read_message
+from tracking.inbound.forwarding import Circling
 from tracking.inbound.rates import Rates, network_of
 from tracking.inbound.reception import Reception
 
@@ -159,6 +161,7 @@ class Connection(SMTP):
             ident="Todoku",
             tls_context=listener.tls,
             timeout=listener.bounds.idle_seconds,
+            enable_SMTPUTF8=True,
             auth_exclude_mechanism=("LOGIN", "PLAIN"),
             loop=asyncio.get_running_loop(),
         )
@@ -258,10 +261,21 @@ class Connection(SMTP):
         except InvalidInput as error:
             meters.REFUSED.labels("undeliverable").inc()
             log.warning("mail_refused", why=error.detail)
-            return "554 5.4.6 It can't be passed on"
+            return _refusal(error)
         meters.MAILS.labels(outcome).inc()
         return "250 2.0.0 OK"
 
     def _abort(self) -> None:
         meters.REFUSED.labels("time").inc()
         self.transport.abort()
+
+
+def _refusal(error: InvalidInput) -> str:
+    """Say why a mail is not passed on (RFC 3463, RFC 6531 section 3.5)."""
+    match error:
+        case Circling():
+            return "554 5.4.6 It goes in a circle"
+        case NeedsSmtputf8():
+            return "550 5.6.7 The server behind this one takes no addresses beyond ASCII"
+        case _:
+            return "554 5.0.0 The server behind this one does not take it"
