@@ -41,6 +41,7 @@ from tracking.breakdown import BreakdownStore
 from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
+from tracking.traits import TraitStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Services:
     runs: RunStore
     reports: ReportStore
     breakdowns: BreakdownStore
+    traits: TraitStore
     events: EventFeed
     mails: MailStore
     notices: NoticeStore

@@ -31,6 +31,7 @@ from members.rules.tree import Rule
 from members.rules.writing import write_rule
 from members.topics import KIND as TOPIC
 from members.topics import topic_ids
+from members.traits import NO_TRAITS, Traits, choose_traits
 from members.wanted import check_wanted, read_wanted
 
 SQL = sql.load(__package__ or "", "audience.sql")
@@ -41,12 +42,14 @@ class Audience:
     """An audience of one account as it was resolved at a moment: whatever its segments become, it stays what it is.
 
     `rule` is JSON that names no segment, with the values of attributes hidden that are not open; None: all members.
-    `topic`: what is written about, so that who is suppressed for it is left out.
+    `topic`: what is written about, so that who is suppressed for it is left out. `traits`: what slices tell its members
+    apart by.
     """
 
     rule: Mapping[str, Any] | None
     at: datetime
     topic: UUID | None = None
+    traits: Traits = NO_TRAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,13 @@ class AudienceSource:
         topic = wanted.get("topic")
         return audience if topic is None else replace(audience, topic=ids.decode(TOPIC, topic))
 
+    async def traits(self, account_id: UUID, wanted: Mapping[str, Any], report_by: Mapping[str, Any] | None) -> Traits:
+        """Return what a campaign to `wanted` is reported by, as of now; raise InvalidInput with all faults."""
+        known = await self.vocabulary(account_id, ())
+        groups = [row["group_id"] for row in await self._pool.fetch(SQL["groups"], account_id)]
+        ring, now = await self._rings.ring(account_id), await self._pool.fetchval(SQL["now"])
+        return choose_traits(known, ring, now, groups=groups, audience=wanted, report_by=report_by)
+
     async def of_rule(self, account_id: UUID, rule: object, pointer: str = "") -> Audience:
         """Read a rule's JSON as of now; raise InvalidInput with faults from `pointer` on."""
         known = await self.vocabulary(account_id, rule)
@@ -120,13 +130,16 @@ class AudienceSource:
         """Write the next slice of members after `after` and up to `upper` to `sink`, by id.
 
         `sink` gets Postgres' binary COPY format (whole stream, header and trailer included) with rows
-        (member_id uuid, tag bigint), sendable members only. A slice holds `limit` who meet the rules; where the rules
-        ask more than facets, whoever meets them of the next `limit` members. All of it sees one snapshot.
+        (member_id uuid, tag bigint, key text), sendable members only; the key is null where the audience has no traits.
+        A slice holds `limit` who meet the rules; where the rules ask more than facets, whoever meets them of the next
+        `limit` members. All of it sees one snapshot.
         """
         async with self._reading() as connection:
             planned = await self._plan(connection, account_id, audience)
             if planned.sets:
-                found = await self._ranges.decide(connection, account_id, audience.topic, planned, after, upper, limit)
+                found = await self._ranges.decide(
+                    connection, account_id, audience.topic, audience.traits, planned, after, upper, limit
+                )
                 count = count_of(await found.totals())
                 await found.copy(sink)
                 return SliceEnd(count.sendable, found.end if found.end < upper else None, count.left_out)
@@ -137,7 +150,10 @@ class AudienceSource:
             last: UUID | None = rows[0]["last"] if rows else None
             end = upper if last is None else last
             await connection.copy_from_query(
-                SQL["slice"], account_id, planned.path, after, end, audience.topic, output=sink, format="binary"
+                SQL["slice"],
+                *(account_id, planned.path, after, end, audience.topic, *audience.traits.asked),
+                output=sink,
+                format="binary",
             )
         return SliceEnd(count.sendable, last if count.matching == limit and last != upper else None, count.left_out)
 
@@ -153,7 +169,9 @@ class AudienceSource:
         """Decide the next `limit` members after `after` and up to `upper`, to be read within the block."""
         async with self._reading() as connection:
             planned = await self._plan(connection, account_id, audience)
-            yield await self._ranges.decide(connection, account_id, audience.topic, planned, after, upper, limit)
+            yield await self._ranges.decide(
+                connection, account_id, audience.topic, audience.traits, planned, after, upper, limit
+            )
 
     async def at_once(self, account_id: UUID, audience: Audience, samples: int) -> tuple[Count, list[UUID]] | None:
         """Count an audience and name the first who can be sent to, as a snapshot now would, if facets tell all."""

@@ -17,7 +17,9 @@ FROM slice m
 GROUP BY 1;
 
 -- name: slice
-SELECT m.member_id, m.tag
+-- $6 attributes (null: nothing tells members apart), $7 segments as jsonpaths, $8 groups, for the key of a recipient's traits.
+SELECT m.member_id, m.tag,
+       CASE WHEN $6::text[] IS NOT NULL THEN app.traits(m.facets, $6, $7::text[]::jsonpath[], to_jsonb($8::text[])) END
 FROM app.reach($1, $5) m
 WHERE ($3::uuid IS NULL OR m.member_id > $3) AND m.member_id <= $4
   AND ($2::text IS NULL OR m.facets @@ $2::text::jsonpath)
@@ -62,7 +64,7 @@ SELECT set_config('enable_bitmapscan', 'off', true);
 SELECT segment_id, rule FROM segment WHERE account_id = $1;
 
 -- name: groups
-SELECT group_id FROM member_group WHERE account_id = $1;
+SELECT group_id FROM member_group WHERE account_id = $1 ORDER BY group_id;
 
 -- name: now
 SELECT app.now();

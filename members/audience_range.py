@@ -16,6 +16,7 @@ from members.keyring import KeyRings
 from members.rules.plan import Plan
 from members.rules.tree import Consented, HasStatus, LastSeen, Mailed
 from members.scan import scan
+from members.traits import Traits
 
 SQL = sql.load(__package__ or "", "audience_range.sql")
 
@@ -37,7 +38,7 @@ class AudienceRange:
         return {row["reason"]: row["total"] for row in await self._connection.fetch(SQL["met_by_reason"])}
 
     async def copy(self, sink: Sink) -> None:
-        """Write (member_id, tag) of those who can be sent to, by id, as binary COPY."""
+        """Write (member_id, tag, key of traits) of those who can be sent to, by id, as binary COPY."""
         await self._connection.copy_from_query(SQL["met"], output=sink, format="binary")
 
     async def everyone(self) -> list[UUID]:
@@ -69,6 +70,7 @@ class RangeDecider:
         connection: Lent,
         account_id: UUID,
         topic: UUID | None,
+        traits: Traits,
         plan: Plan,
         after: UUID | None,
         upper: UUID,
@@ -76,13 +78,14 @@ class RangeDecider:
     ) -> AudienceRange:
         """Decide the next `limit` members after `after` and up to `upper`, whether they meet the plan or not.
 
-        `topic`: what is written about, so that who is suppressed for it can't be sent to.
+        `topic`: what is written about, so that who is suppressed for it can't be sent to; of the others
+        `traits` are told.
         `connection` was prepared and is in a transaction that sees one snapshot.
         """
         end = await connection.fetchval(SQL["range_end"], account_id, after, upper, limit - 1)
         span = _Span(account_id, after, end or upper)
         await self._make_sets(connection, plan, span)
-        await connection.execute(SQL["meet"], *span, plan.path, plan.may, topic)
+        await connection.execute(SQL["meet"], *span, plan.path, plan.may, topic, *traits.asked)
         return AudienceRange(connection, span.end)
 
     async def _make_sets(self, connection: Lent, plan: Plan, span: _Span) -> None:

@@ -3,7 +3,8 @@
 -- each of its members; audience_met has those who meet the rule, and why one of them can't be sent to.
 CREATE TEMPORARY TABLE IF NOT EXISTS audience_set (member_id uuid NOT NULL, number smallint NOT NULL)
     ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS audience_met (member_id uuid NOT NULL, tag bigint NOT NULL, reason text)
+CREATE TEMPORARY TABLE IF NOT EXISTS audience_met
+    (member_id uuid NOT NULL, tag bigint NOT NULL, reason text, key text)
     ON COMMIT DELETE ROWS;
 
 -- name: range_end
@@ -29,9 +30,11 @@ WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2) AND member_id <= 
 
 -- name: meet
 -- $4 the rule over facets and sets, $5 what of it facets alone can tell: it spares the members that it rules out the
--- rest. $6: the topic that is written about, or null.
-INSERT INTO audience_met (member_id, tag, reason)
-SELECT m.member_id, m.tag, m.reason
+-- rest. $6: the topic that is written about, or null. $7 to $9: for the key of traits, as in a slice by facets alone.
+INSERT INTO audience_met (member_id, tag, reason, key)
+SELECT m.member_id, m.tag, m.reason,
+       CASE WHEN $7::text[] IS NOT NULL AND m.reason IS NULL
+            THEN app.traits(m.facets, $7, $8::text[]::jsonpath[], to_jsonb($9::text[])) END
 FROM app.reach($1, $6) m
 LEFT JOIN (SELECT member_id, jsonb_build_object('sets', jsonb_agg(number)) AS vars
            FROM audience_set GROUP BY member_id) x USING (member_id)
@@ -43,7 +46,7 @@ WHERE ($2::uuid IS NULL OR m.member_id > $2) AND m.member_id <= $3
 SELECT reason, count(*) AS total FROM audience_met GROUP BY reason;
 
 -- name: met
-SELECT member_id, tag FROM audience_met WHERE reason IS NULL ORDER BY member_id;
+SELECT member_id, tag, key FROM audience_met WHERE reason IS NULL ORDER BY member_id;
 
 -- name: everyone
 SELECT member_id FROM audience_met ORDER BY member_id;

@@ -20,10 +20,12 @@ from core import logs, sql
 from core.errors import Superseded
 from members.audience import Audience, SliceEnd
 from members.engagement import Sink
+from members.traits import Traits
 from scheduler.campaigns.states import FINAL, State
 from scheduler.chunks import cut
 from scheduler.jobs import Job
 from scheduler.meters import AUDIENCE_MEMBERS
+from scheduler.traits import Numbering, Trait
 
 SQL = sql.load(__package__ or "", "audience.sql")
 
@@ -47,10 +49,15 @@ class AudienceSource(Protocol):
     async def resolve(self, account_id: UUID, wanted: Mapping[str, Any], /) -> Audience:
         """Return the audience's rules; raise InvalidInput or NotFound if they can't be had."""
 
+    async def traits(
+        self, account_id: UUID, wanted: Mapping[str, Any], report_by: Mapping[str, Any] | None, /
+    ) -> Traits:
+        """Return what the run's reports tell recipients apart by; raise InvalidInput if that can't be had."""
+
     async def slice(
         self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID, limit: int, sink: Sink, /
     ) -> SliceEnd:
-        """Write (member_id, tag) of those who can be sent to in order as binary COPY blocks into `sink`.
+        """Write (member_id, tag, key of traits) of those who can be sent to in order as binary COPY into `sink`.
 
         At most `limit` who meet the rules; of rules that take more than facets, whoever meets them of `limit` members.
         """
@@ -75,7 +82,7 @@ class AudienceCutter:
         run = await self._main.fetchrow(SQL["run"], job.subject_id)
         if run is None or run["audience_state"] != "cutting" or _over(State(run["state"])):
             return
-        extent = _Extent.read(job.payload) if _Extent.fixed(job.payload) else await self._freeze(job, run["audience"])
+        extent = _Extent.read(job.payload) if _Extent.fixed(job.payload) else await self._freeze(job, run)
         async with self._main.acquire() as connection:
             end = await self._stage(connection, job.account_id, extent)
             if end is not None:
@@ -83,12 +90,14 @@ class AudienceCutter:
             with suppress(_RunOver):
                 await self._commit(connection, job, extent, end)
 
-    async def _freeze(self, job: Job, wanted: Mapping[str, Any]) -> "_Extent":
+    async def _freeze(self, job: Job, run: asyncpg.Record) -> "_Extent":
         """Fix who is of this audience: today's rules and members. Nobody who comes later is, no later rule counts.
 
         A job that another release left knows how far it is, and its rules in a form of its own: those are fixed anew.
         """
-        audience = await self._source.resolve(job.account_id, wanted)
+        audience = await self._source.resolve(job.account_id, run["audience"])
+        traits = await self._source.traits(job.account_id, run["audience"], run["report_by"])
+        audience = replace(audience, traits=traits)
         if "after" in job.payload:
             return _Extent(UUID(job.payload["after"]), UUID(job.payload["upper"]), audience)
         return _Extent(None, await self._source.upper(job.account_id), audience)
@@ -125,7 +134,7 @@ class AudienceCutter:
             block = await blocks.get()
             if block is not None:
                 await connection.copy_to_table(
-                    "audience_stage", source=written(block), columns=("member_id", "tag"), format="binary"
+                    "audience_stage", source=written(block), columns=("member_id", "tag", "key"), format="binary"
                 )
             return await reading
         finally:
@@ -156,7 +165,10 @@ class AudienceCutter:
             offset, left_out = run["snapshot"], dict(run["left_out"])
             for reason, number in (end.left_out if end else {}).items():
                 left_out[reason] = left_out.get(reason, 0) + number
-            count = await self._add(connection, run_id, offset, run["rate_per_hour"]) if end else 0
+            count = 0
+            if end:
+                cells = await self._name(connection, run_id, extent.audience.traits)
+                count = await self._add(connection, run_id, offset, run["rate_per_hour"], cells)
             state = "cutting" if rest else "whole"
             if await connection.fetchval(SQL["grow"], run_id, offset + count, left_out, state) is None:
                 raise _RunOver
@@ -166,9 +178,37 @@ class AudienceCutter:
         AUDIENCE_MEMBERS.inc(count)
         log.info("audience_slice", run=str(run_id), members=count, state=state)
 
-    async def _add(self, connection: PoolConnectionProxy, run_id: UUID, offset: int, rate_per_hour: int | None) -> int:
+    async def _name(self, connection: PoolConnectionProxy, run_id: UUID, asked: Traits) -> Mapping[str, int]:
+        """Store the traits and cells of what is staged that are new in this run; return each key's cell."""
+        staged = await connection.fetch(SQL["staged_keys"])
+        if not staged:
+            return {}
+        numbering = Numbering(
+            asked,
+            {Trait(*row[1:]): row["no"] for row in await connection.fetch(SQL["traits"], run_id)},
+            {row["key"]: row["no"] for row in await connection.fetch(SQL["cells"], run_id)},
+        )
+        cells = numbering.add(row["key"] for row in staged)
+        await connection.executemany(
+            SQL["insert_trait"], [(run_id, no, *trait) for trait, no in numbering.new_traits.items()]
+        )
+        await connection.executemany(
+            SQL["insert_cell"], [(run_id, cell.no, cell.key, cell.traits) for cell in numbering.new_cells]
+        )
+        numbers = [cells[row["key"]] for row in staged]
+        await connection.execute(SQL["count_snapshot"], run_id, numbers, [row["recipients"] for row in staged])
+        return cells
+
+    async def _add(
+        self,
+        connection: PoolConnectionProxy,
+        run_id: UUID,
+        offset: int,
+        rate_per_hour: int | None,
+        cells: Mapping[str, int],
+    ) -> int:
         """Move what is staged into the run, with its chunks; return how many recipients that makes."""
-        status = await connection.execute(SQL["insert_recipients"], run_id, offset)
+        status = await connection.execute(SQL["insert_recipients"], run_id, offset, list(cells), list(cells.values()))
         count = int(status.rpartition(" ")[2])
         chunks = cut(offset, count, rate_per_hour)
         await connection.execute(SQL["catch_up"], run_id)
@@ -196,7 +236,10 @@ class _Extent:
         """Read what `payload` wrote."""
         topic = payload.get("topic")
         audience = Audience(
-            payload["rule"], datetime.fromisoformat(payload["at"]), None if topic is None else UUID(topic)
+            payload["rule"],
+            datetime.fromisoformat(payload["at"]),
+            None if topic is None else UUID(topic),
+            Traits.read(payload["traits"]) if "traits" in payload else Traits(),
         )
         return cls(UUID(payload["after"]), UUID(payload["upper"]), audience)
 
@@ -209,6 +252,7 @@ class _Extent:
             "rule": audience.rule,
             "at": audience.at.isoformat(),
             "topic": None if audience.topic is None else str(audience.topic),
+            "traits": audience.traits.document(),
         }
 
     def beyond(self, last: UUID | None) -> "_Extent | None":

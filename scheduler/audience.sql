@@ -1,9 +1,9 @@
 -- name: run
-SELECT state, audience, audience_state, snapshot FROM run WHERE run_id = $1;
+SELECT state, audience, report_by, audience_state FROM run WHERE run_id = $1;
 
 -- name: make_stage
 -- One a connection, kept: creating and dropping one each slice would bloat the catalogue.
-CREATE TEMPORARY TABLE IF NOT EXISTS audience_stage (member_id uuid NOT NULL, tag bigint NOT NULL);
+CREATE TEMPORARY TABLE IF NOT EXISTS audience_stage (member_id uuid NOT NULL, tag bigint NOT NULL, key text);
 
 -- name: empty_stage
 TRUNCATE audience_stage;
@@ -36,9 +36,34 @@ FOR SHARE OF worker FOR NO KEY UPDATE OF job;
 SELECT snapshot, left_out, rate_per_hour FROM run WHERE run_id = $1;
 
 -- name: insert_recipients
--- Sequence numbers go on from $2, grouped by destination within the slice.
-INSERT INTO recipient (run_id, seq, member_id, tag)
-SELECT $1, $2 + row_number() OVER (ORDER BY tag, member_id), member_id, tag FROM audience_stage;
+-- Sequence numbers go on from $2, grouped by destination within the slice. $3 keys, $4 the cell of each.
+INSERT INTO recipient (run_id, seq, member_id, tag, cell)
+SELECT $1, $2 + row_number() OVER (ORDER BY s.tag, s.member_id), s.member_id, s.tag, coalesce(c.no, 0)
+FROM audience_stage s LEFT JOIN unnest($3::text[], $4::smallint[]) AS c (key, no) USING (key);
+
+-- name: staged_keys
+SELECT key, count(*)::int AS recipients FROM audience_stage WHERE key IS NOT NULL GROUP BY key ORDER BY key;
+
+-- name: traits
+SELECT no, dimension, name, part, value FROM trait WHERE run_id = $1;
+
+-- name: cells
+SELECT no, key FROM cell WHERE run_id = $1;
+
+-- name: insert_trait
+INSERT INTO trait (run_id, no, dimension, name, part, value) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: insert_cell
+INSERT INTO cell (run_id, no, key, traits) VALUES ($1, $2, $3, $4);
+
+-- name: count_snapshot
+-- $2 cells, $3 how many recipients come into each, counted for each of its traits.
+INSERT INTO breakdown_delta (run_id, dimension, value, kind, total, people)
+SELECT $1, 'trait', t.trait, 'snapshot', sum(n.recipients), 0
+FROM unnest($2::smallint[], $3::integer[]) AS n (cell, recipients)
+JOIN cell c ON c.run_id = $1 AND c.no = n.cell
+CROSS JOIN LATERAL unnest(c.traits) AS t (trait)
+GROUP BY t.trait;
 
 -- name: insert_chunks
 INSERT INTO chunk (run_id, first_seq, last_seq)

@@ -4,13 +4,14 @@ SELECT position FROM breakdown_progress FOR UPDATE SKIP LOCKED;
 
 -- name: break_down
 -- $1, $2: events of the places after the one and up to the other, once nothing can appear between. The first of its kind by a
--- recipient, in the order of places, is what counts people; what is older than the feed has no place and came before.
+-- recipient, in the order of places, is what counts people; what is older than the feed has no place and came before. By trait
+-- people and machines are counted when their events are settled, as in a campaign's own figures.
 -- Look-ups stay LATERAL with OFFSET 0, so that each goes by index into the one partition of its run.
 WITH taken AS MATERIALIZED (
          SELECT run_id, seq, kind, label, detail, occurred_at, position FROM event WHERE position > $1 AND position <= $2),
      placed AS MATERIALIZED (
-         SELECT t.run_id, t.kind, t.label, t.detail, app.minute_of(t.occurred_at) AS minute, coalesce(s.site_id, 0) AS site,
-                f.run_id IS NULL AS is_first
+         SELECT t.run_id, t.seq, t.kind, t.label, t.detail, app.minute_of(t.occurred_at) AS minute, coalesce(s.site_id, 0) AS site,
+                f.run_id IS NULL AND t.seq > 0 AS is_first
          FROM taken t
          LEFT JOIN LATERAL (SELECT d.site_id FROM recipient r JOIN destination d USING (tag)
                             WHERE r.run_id = t.run_id AND r.seq = t.seq OFFSET 0) s ON true
@@ -21,7 +22,11 @@ INSERT INTO breakdown_delta (run_id, dimension, value, kind, detail, total, peop
 SELECT run_id, CASE WHEN grouping(minute) = 0 THEN 'minute' ELSE 'site' END, coalesce(minute, site), k.kind, detail,
        count(*), count(*) FILTER (WHERE is_first AND k.kind = placed.kind)
 FROM placed CROSS JOIN LATERAL unnest(app.breakdown_kinds(placed.kind, label)) AS k (kind)
-GROUP BY GROUPING SETS ((run_id, minute, k.kind, detail), (run_id, site, k.kind, detail));
+GROUP BY GROUPING SETS ((run_id, minute, k.kind, detail), (run_id, site, k.kind, detail))
+UNION ALL
+SELECT run_id, 'trait', x.trait, kind, detail, count(*), count(*) FILTER (WHERE is_first)
+FROM placed CROSS JOIN LATERAL app.traits_of(placed.run_id, placed.seq) x
+GROUP BY run_id, x.trait, kind, detail;
 
 -- name: reach
 UPDATE breakdown_progress SET position = $1;

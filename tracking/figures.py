@@ -147,6 +147,28 @@ class CampaignReport:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionReport:
+    """The runs that sent the same frozen content: its number from 1 in their order, its subject as it was written."""
+
+    number: int
+    subject: str
+    run_ids: tuple[UUID, ...]
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodReport:
+    """All runs that started from `since` to before `until`, added up; a person who is in several counts in each."""
+
+    since: datetime
+    until: datetime
+    campaigns: int
+    runs: int
+    total: Figures
+    settled_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LinkReport:
     """One link of a run's frozen content: its number from 0, how often it was followed, and by how many."""
 

@@ -1,4 +1,4 @@
-"""Reads a campaign's figures: what was sent, what came of it, what came back.
+"""Reads the figures of a campaign, or of all of a period: what was sent, what came of it, what came back.
 
 Exact at once: counters are written in the transactions that they count, and a report reads all it says in one snapshot.
 """
@@ -15,10 +15,14 @@ from core import sql
 from core.errors import NotFound
 from tracking import tallies
 from tracking.event import NO_LINK
-from tracking.figures import BOUNCED, CampaignReport, Figures, LinkReport, RunReport
+from tracking.figures import BOUNCED, CampaignReport, Figures, LinkReport, PeriodReport, RunReport, VersionReport
 from tracking.tallies import Tally
 
 SQL = sql.load(__package__ or "", "reports.sql")
+
+
+MOST_RUNS = 10_000
+"""Runs that a report over campaigns adds up."""
 
 
 class ReportStore:
@@ -40,6 +44,39 @@ class ReportStore:
         ):
             until = await connection.fetchval(SQL["settled_until"])
             return tuple([await _campaign(connection, account_id, one, until) for one in campaign_ids])
+
+    async def over(self, account_id: UUID, since: datetime, until: datetime) -> PeriodReport:
+        """Add up the runs that started from `since` to before `until`, of the newest 10,000."""
+        async with (
+            self._main.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            settled_until = await connection.fetchval(SQL["settled_until"])
+            parts = await connection.fetch(SQL["between"], account_id, since, until, MOST_RUNS)
+            found = [await _added_up(connection, part) for part in parts]
+        campaigns = {campaign_id for part in parts for campaign_id in part["campaign_ids"]}
+        runs = sum(len(part["run_ids"]) for part in parts)
+        return PeriodReport(since, until, len(campaigns), runs, Figures.total(found), settled_until)
+
+    async def versions(self, account_id: UUID, campaign_id: UUID) -> tuple[VersionReport, ...]:
+        """Return the figures of each content that the campaign was sent with, oldest first. Raises NotFound."""
+        async with (
+            self._main.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            until = await connection.fetchval(SQL["settled_until"])
+            report = await _campaign(connection, account_id, campaign_id, until)
+            rows = await connection.fetch(SQL["versions"], account_id, campaign_id)
+        sent = {row["run_id"]: (row["content_id"], row["subject"]) for row in rows}
+        found: defaultdict[tuple[UUID, str], list[RunReport]] = defaultdict(list)
+        for run in report.runs:
+            found[sent[run.run_id]].append(run)
+        return tuple(
+            VersionReport(
+                number, subject, tuple(run.run_id for run in runs), Figures.total(run.figures for run in runs)
+            )
+            for number, ((_, subject), runs) in enumerate(found.items(), start=1)
+        )
 
     async def links(self, account_id: UUID, campaign_id: UUID) -> tuple[LinkReport, ...]:
         """Return each link of each run, also those that nobody followed, in the order of runs and numbers."""
@@ -82,6 +119,14 @@ async def _campaign(
     return CampaignReport(
         campaign_id, name, reports, Figures.total(report.figures for report in reports), settled_until
     )
+
+
+async def _added_up(connection: PoolConnectionProxy, runs: asyncpg.Record) -> Figures:
+    run_ids = runs["run_ids"]
+    uncertain = sum(row["total"] for row in await connection.fetch(SQL["uncertain"], run_ids))
+    rows = await connection.fetch(SQL["counted_over"], run_ids)
+    counted = [Tally(run_ids[0], link=NO_LINK, **dict(row)) for row in rows]
+    return figures(counted, snapshot=runs["snapshot"], uncertain=uncertain, cancelled=runs["cancelled"])
 
 
 def figures(counted: Iterable[Tally], *, snapshot: int, uncertain: int, cancelled: bool) -> Figures:

@@ -18,6 +18,28 @@ WHERE u.run_id = ANY ($1::uuid[]) AND u.outcome = 'uncertain'
   AND NOT EXISTS (SELECT FROM omission o WHERE o.run_id = u.run_id AND o.seq = u.seq)
 GROUP BY run_id;
 
+-- name: versions
+-- A run's content is frozen; runs of the same content are one version of it.
+SELECT run_id, content_id, body ->> 'subject' AS subject FROM run JOIN content USING (content_id)
+WHERE run.account_id = $1 AND run.campaign_id = $2 AND run.kind = 'campaign';
+
+-- name: between
+-- $2, $3: started then; the newest $4. Apart by what became of whoever is left: cancelled with the run, or waiting still.
+SELECT cancelled, array_agg(run_id) AS run_ids, sum(snapshot)::bigint AS snapshot,
+       array_agg(DISTINCT campaign_id) AS campaign_ids
+FROM (SELECT run_id, campaign_id, snapshot, state = 'cancelled' AS cancelled FROM run
+      WHERE account_id = $1 AND kind = 'campaign' AND started_at >= $2 AND started_at < $3
+      ORDER BY started_at DESC LIMIT $4) r
+GROUP BY cancelled;
+
+-- name: counted_over
+-- Of many runs at once, added up here: each has some dozens of counters.
+SELECT kind, detail, sum(total)::bigint AS total, sum(people)::bigint AS people
+FROM (SELECT kind, detail, total, people FROM tally WHERE run_id = ANY ($1::uuid[]) AND link = -1
+      UNION ALL
+      SELECT kind, detail, total, people FROM tally_delta WHERE run_id = ANY ($1::uuid[]) AND link = -1) n
+GROUP BY kind, detail;
+
 -- name: links
 -- Every link of every run's content, also those that nobody followed.
 SELECT run.run_id, l.number::int - 1 AS number, l.url,

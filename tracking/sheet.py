@@ -4,18 +4,23 @@ import csv
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from io import StringIO
+from uuid import UUID
 
 from core import ids
 from members.formulas import disarm
 from tracking import breakdown
 from tracking.breakdown import Breakdown, Provider, Series
-from tracking.figures import COUNTS, RATES, CampaignReport, Figures, LinkReport, RunReport
+from tracking.figures import COUNTS, RATES, CampaignReport, Figures, LinkReport, PeriodReport, RunReport, VersionReport
+from tracking.traits import TraitReport
 
 _TIMES = ("starts_at", "started_at", "first_sent_at", "finished_at", "lateness_ms")
 
 CAMPAIGN_COLUMNS = ("campaign", "run", "state", *COUNTS, *RATES, *_TIMES)
 LINK_COLUMNS = ("run", "number", "url", "clicks", "unique_clicks", "human_clicks", "unique_human_clicks")
 COMPARISON_COLUMNS = ("id", "campaign", "runs", *COUNTS, *RATES)
+VERSION_COLUMNS = ("version", "subject", "runs", *COUNTS, *RATES)
+PERIOD_COLUMNS = ("since", "until", "campaigns", "runs", *COUNTS, *RATES)
+TRAIT_COLUMNS = ("part", "value", *COUNTS, *RATES)
 SERIES_COLUMNS = ("at", *breakdown.COUNTS)
 PROVIDER_COLUMNS = ("provider", *breakdown.COUNTS)
 
@@ -44,6 +49,29 @@ def comparison_csv(reports: Iterable[CampaignReport]) -> str:
     """Return one line a campaign: the sum of its runs."""
     lines: list[Sequence[Cell]] = [COMPARISON_COLUMNS]
     lines += [[ids.encode("cmp", one.campaign_id), one.name, len(one.runs), *_counted(one.total)] for one in reports]
+    return _written(lines)
+
+
+def versions_csv(versions: Iterable[VersionReport]) -> str:
+    """Return one line a version of the content."""
+    lines: list[Sequence[Cell]] = [VERSION_COLUMNS]
+    lines += [[one.number, one.subject, len(one.run_ids), *_counted(one.figures)] for one in versions]
+    return _written(lines)
+
+
+def period_csv(report: PeriodReport) -> str:
+    """Return one line, of all runs of the period."""
+    line = [report.since, report.until, report.campaigns, report.runs, *_counted(report.total)]
+    return _written([PERIOD_COLUMNS, line])
+
+
+def traits_csv(reports: Iterable[TraitReport], kind: str | None = None) -> str:
+    """Return one line a value; with `kind`, values are ids of that kind, shown as such."""
+    lines: list[Sequence[Cell]] = [TRAIT_COLUMNS]
+    lines += [
+        [one.part, ids.encode(kind, UUID(one.value)) if kind and one.value else one.value, *_counted(one.figures)]
+        for one in reports
+    ]
     return _written(lines)
 
 

@@ -29,6 +29,7 @@ firsts_equal_distinct_events    first_event holds each (recipient, kind, link) o
                                 settled each (recipient, label and kind, link), and nothing else
 bounces_equal_distinct_events   bounce holds each (recipient, class) of the bounces, and nothing else
 breakdowns_add_up               over all minutes, and over all sites, there is as much as there are rows
+traits_add_up                   each trait of the recipients (scheduler/traits.py) has as much as there are rows
 counters_equal_recounts         folded and unfolded counters equal the rows that they count: by reason, by link, and of
                                 settled events by label
 
@@ -66,6 +67,7 @@ LAWS = (
     "firsts_equal_distinct_events",
     "bounces_equal_distinct_events",
     "breakdowns_add_up",
+    "traits_add_up",
     "counters_equal_recounts",
 )
 

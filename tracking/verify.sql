@@ -210,7 +210,7 @@ WITH reached AS (
          SELECT k.kind, count(*), 0 FROM reached CROSS JOIN LATERAL unnest(app.breakdown_kinds(reached.kind, label)) AS k (kind)
          GROUP BY k.kind
          UNION ALL
-         SELECT kind, 0, count(DISTINCT (seq, detail)) FROM reached GROUP BY kind),
+         SELECT kind, 0, count(DISTINCT (seq, detail)) FILTER (WHERE seq > 0) FROM reached GROUP BY kind),
      expected AS (
          SELECT dimension, kind, sum(total) AS total, sum(people) AS people
          FROM counted CROSS JOIN unnest(ARRAY['minute', 'site']) AS dimension GROUP BY dimension, kind),
@@ -219,10 +219,48 @@ WITH reached AS (
          FROM (SELECT dimension, kind, total, people FROM breakdown WHERE run_id = $1
                UNION ALL
                SELECT dimension, kind, total, people FROM breakdown_delta WHERE run_id = $1) n
-         GROUP BY dimension, kind)
+         WHERE dimension <> 'trait' GROUP BY dimension, kind)
 SELECT format('%s by %s: expected %s (%s people), found %s (%s)', kind, dimension, e.total, e.people, f.total, f.people)
            AS example, count(*) OVER () AS count
 FROM expected e FULL JOIN found f USING (dimension, kind)
+WHERE (coalesce(e.total, 0), coalesce(e.people, 0)) <> (coalesce(f.total, 0), coalesce(f.people, 0))
+LIMIT 5;
+
+-- name: traits_add_up
+-- Each trait has as much of each kind as its recipients have rows: events up to the place that is reached, and opens and
+-- clicks by label once they are settled.
+WITH bearing AS MATERIALIZED (
+         SELECT r.seq, x.trait FROM recipient r
+         JOIN cell c ON c.run_id = $1 AND c.no = r.cell CROSS JOIN LATERAL unnest(c.traits) AS x (trait)
+         WHERE r.run_id = $1
+         UNION ALL
+         SELECT 0, 0),
+     rows AS (
+         SELECT seq, 'snapshot' AS kind, '' AS detail, false AS by_people FROM recipient WHERE run_id = $1
+         UNION ALL
+         SELECT seq, outcome::text, CASE WHEN outcome = 'accepted' THEN '' ELSE coalesce(reason, '') END, false FROM result
+         WHERE run_id = $1 AND outcome IN ('accepted', 'deferred', 'failed')
+         UNION ALL
+         SELECT seq, 'suppressed', reason, false FROM omission WHERE run_id = $1
+         UNION ALL
+         SELECT e.seq, e.kind, e.detail, true FROM event e, breakdown_progress p
+         WHERE e.run_id = $1 AND (e.position <= p.position OR e.position IS NULL)
+         UNION ALL
+         SELECT seq, kind, '', true FROM gathered
+         WHERE link = -1 AND kind IN ('human_open', 'human_click', 'machine_open', 'machine_click')),
+     expected AS (
+         SELECT b.trait::bigint AS value, kind, detail, count(*) AS total,
+                count(DISTINCT nullif(seq, 0)) FILTER (WHERE by_people) AS people
+         FROM rows JOIN bearing b USING (seq) GROUP BY b.trait, kind, detail),
+     found AS (
+         SELECT value, kind, detail, sum(total) AS total, sum(people) AS people
+         FROM (SELECT value, kind, detail, total, people FROM breakdown WHERE run_id = $1 AND dimension = 'trait'
+               UNION ALL
+               SELECT value, kind, detail, total, people FROM breakdown_delta WHERE run_id = $1 AND dimension = 'trait') n
+         GROUP BY value, kind, detail)
+SELECT format('trait %s %s %s: expected %s (%s people), found %s (%s)', value, kind, detail, e.total, e.people, f.total,
+              f.people) AS example, count(*) OVER () AS count
+FROM expected e FULL JOIN found f USING (value, kind, detail)
 WHERE (coalesce(e.total, 0), coalesce(e.people, 0)) <> (coalesce(f.total, 0), coalesce(f.people, 0))
 LIMIT 5;
 

@@ -22,6 +22,7 @@ from api.values import (
 )
 from api.values import SenderId as Sender
 from api.values import TemplateId as Template
+from members.traits import MOST_ATTRIBUTES, MOST_GROUPS, MOST_SEGMENTS
 from scheduler.campaigns.check import CampaignCheck
 from scheduler.campaigns.fields import HEAVIEST, HIGHEST_RATE, MOST_RULES, Campaign, CampaignFields
 from scheduler.campaigns.freezing import MOST_TEST_MEMBERS
@@ -61,6 +62,18 @@ class Audience(Body):
     exclude: Excluded = Field(default_factory=Excluded)
 
 
+class ReportBy(Body):
+    """What reports tell recipients apart by, as it is when the audience is cut.
+
+    Left out: the open attributes of type choice and boolean, the segments that the audience names (as far as open
+    attributes, groups and topics decide them), and all groups.
+    """
+
+    attributes: list[Annotated[str, Field(max_length=63)]] | None = Field(None, max_length=MOST_ATTRIBUTES)
+    segments: list[SegmentId] | None = Field(None, max_length=MOST_SEGMENTS)
+    groups: list[GroupId] | None = Field(None, max_length=MOST_GROUPS)
+
+
 class Tracking(Body):
     """What is counted, and whether machines are looked for by a link that no reader sees (null: as its account)."""
 
@@ -82,6 +95,7 @@ class NewCampaign(Body):
     rate_per_hour: Rate | None = None
     tracking: Tracking = Field(default_factory=Tracking)
     resend_uncertain: bool = Field(default=False, description="Send again what may or may not have arrived")
+    report_by: ReportBy = Field(default_factory=ReportBy)
 
     def fields(self) -> CampaignFields:
         """Return what the scheduler stores."""
@@ -96,6 +110,7 @@ class NewCampaign(Body):
             track_clicks=self.tracking.clicks,
             track_honeypot=self.tracking.honeypot,
             resend_uncertain=self.resend_uncertain,
+            report_by=self.report_by.model_dump(mode="json", exclude_none=True) or None,
         )
 
 
@@ -112,6 +127,7 @@ class CampaignChange(Body):
     rate_per_hour: Rate | None = None
     tracking: Tracking | None = None
     resend_uncertain: bool | None = None
+    report_by: ReportBy | None = None
 
     def onto(self, present: "CampaignShown") -> NewCampaign:
         """Return the whole draft as it is to be."""
@@ -178,6 +194,7 @@ class CampaignShown(Answer):
     rate_per_hour: int | None
     tracking: Tracking
     resend_uncertain: bool
+    report_by: ReportBy
     state: State
     created_at: datetime
     updated_at: datetime
@@ -215,6 +232,7 @@ def shown(campaign: Campaign) -> CampaignShown:
         rate_per_hour=fields.rate_per_hour,
         tracking=Tracking(opens=fields.track_opens, clicks=fields.track_clicks, honeypot=fields.track_honeypot),
         resend_uncertain=fields.resend_uncertain,
+        report_by=ReportBy.model_validate(fields.report_by or {}),
         state=campaign.state,
         created_at=campaign.created_at,
         updated_at=campaign.updated_at,

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from api.auth import By, Requires
 from api.reports.schemas import (
@@ -13,12 +13,13 @@ from api.reports.schemas import (
     LinkShown,
     LinksShown,
     PeriodAsked,
+    PeriodShown,
     ProviderShown,
     ProvidersShown,
     SeriesAsked,
     SeriesShown,
-    SheetAsked,
 )
+from api.reports.sheets import AsSheet, Sheet, sheet_of
 from api.route import Route
 from api.services import From
 from api.values import CampaignPath
@@ -30,13 +31,17 @@ router = APIRouter(prefix="/v1/reports", tags=["reports"], route_class=Route)
 DEFAULT_PERIOD = timedelta(days=30)
 
 
-class Sheet(Response):
-    """A CSV document (RFC 4180) to save."""
+@router.get(".csv", dependencies=[Requires("reports:read")], response_class=Sheet)
+async def period_report_csv(asked: Annotated[PeriodAsked, Query()], by: By, services: From) -> Sheet:
+    """Download the sum of all runs that started in a period."""
+    found = await services.reports.over(by.account_id, *_period(asked, services.clock))
+    return sheet_of(sheet.period_csv(found), "period", bom=asked.bom)
 
-    media_type = "text/csv; charset=utf-8; header=present"
 
-
-AsSheet = Annotated[SheetAsked, Query()]
+@router.get("", dependencies=[Requires("reports:read")])
+async def period_report(asked: Annotated[PeriodAsked, Query()], by: By, services: From) -> PeriodShown:
+    """Read the sum of all runs that started in a period."""
+    return PeriodShown.model_validate(await services.reports.over(by.account_id, *_period(asked, services.clock)))
 
 
 # The .csv routes come first: an id would match their paths too.
@@ -44,7 +49,7 @@ AsSheet = Annotated[SheetAsked, Query()]
 async def campaign_report_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
     """Download a campaign's figures: a line for each run, the last one their sum."""
     found = await services.reports.campaign(by.account_id, campaign_id)
-    return _sheet(sheet.campaign_csv(found), "campaign", bom=asked.bom)
+    return sheet_of(sheet.campaign_csv(found), "campaign", bom=asked.bom)
 
 
 @router.get("/campaigns/{campaign_id}", dependencies=[Requires("reports:read")])
@@ -57,7 +62,7 @@ async def campaign_report(campaign_id: CampaignPath, by: By, services: From) -> 
 async def links_report_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
     """Download a campaign's links and their clicks."""
     found = await services.reports.links(by.account_id, campaign_id)
-    return _sheet(sheet.links_csv(found), "links", bom=asked.bom)
+    return sheet_of(sheet.links_csv(found), "links", bom=asked.bom)
 
 
 @router.get("/campaigns/{campaign_id}/links", dependencies=[Requires("reports:read")])
@@ -75,7 +80,7 @@ async def series_report_csv(
     found = await services.breakdowns.series(
         by.account_id, campaign_id, asked.step, hours=asked.hours, time_zone=asked.time_zone
     )
-    return _sheet(sheet.series_csv(found), "series", bom=asked.bom)
+    return sheet_of(sheet.series_csv(found), "series", bom=asked.bom)
 
 
 @router.get("/campaigns/{campaign_id}/series", dependencies=[Requires("reports:read")])
@@ -93,7 +98,7 @@ async def series_report(
 async def campaign_providers_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
     """Download how a campaign fared at each provider."""
     found = await services.breakdowns.providers(by.account_id, campaign_id)
-    return _sheet(sheet.providers_csv(found), "providers", bom=asked.bom)
+    return sheet_of(sheet.providers_csv(found), "providers", bom=asked.bom)
 
 
 @router.get("/campaigns/{campaign_id}/providers", dependencies=[Requires("reports:read")])
@@ -107,7 +112,7 @@ async def campaign_providers(campaign_id: CampaignPath, by: By, services: From) 
 async def compare_campaigns_csv(asked: Annotated[CompareAsked, Query()], by: By, services: From) -> Sheet:
     """Download campaigns side by side: a line for each."""
     found = await services.reports.compare(by.account_id, asked.campaign)
-    return _sheet(sheet.comparison_csv(found), "campaigns", bom=asked.bom)
+    return sheet_of(sheet.comparison_csv(found), "campaigns", bom=asked.bom)
 
 
 @router.get("/compare", dependencies=[Requires("reports:read")])
@@ -121,7 +126,7 @@ async def compare_campaigns(asked: Annotated[CompareAsked, Query()], by: By, ser
 async def deliverability_csv(asked: Annotated[PeriodAsked, Query()], by: By, services: From) -> Sheet:
     """Download how the mail of a period's runs fared at each provider."""
     found = await services.breakdowns.deliverability(by.account_id, *_period(asked, services.clock))
-    return _sheet(sheet.providers_csv(found), "deliverability", bom=asked.bom)
+    return sheet_of(sheet.providers_csv(found), "deliverability", bom=asked.bom)
 
 
 @router.get("/deliverability", dependencies=[Requires("reports:read")])
@@ -134,10 +139,3 @@ async def deliverability(asked: Annotated[PeriodAsked, Query()], by: By, service
 def _period(asked: PeriodAsked, clock: Clock) -> tuple[datetime, datetime]:
     until = asked.until or clock.now()
     return asked.since or until - DEFAULT_PERIOD, until
-
-
-def _sheet(content: str, name: str, *, bom: bool) -> Sheet:
-    return Sheet(
-        ("\N{BYTE ORDER MARK}" if bom else "") + content,
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-    )

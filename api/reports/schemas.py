@@ -6,9 +6,10 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.values import Answer, CampaignId, Instant, RunId
+from api.values import Answer, CampaignId, GroupId, Instant, RunId, SegmentId
 from tracking.breakdown import Step
 from tracking.figures import MEANINGS, RATES
+from tracking.traits import Part
 
 MOST_HOURS = 24 * 366
 MOST_COMPARED = 20
@@ -83,6 +84,82 @@ class CampaignReportShown(Answer):
     total: FiguresShown
     runs: list[RunReportShown]
     settled_until: datetime = Field(description="What came before it is told apart by people and machines for good")
+
+
+class VersionShown(Answer):
+    """The runs that sent the same frozen content."""
+
+    number: int = Field(description="From 1, in the order of the runs")
+    subject: str = Field(description="As it was written, before it was filled for anybody")
+    runs: list[RunId] = Field(validation_alias="run_ids")
+    figures: FiguresShown
+
+
+class VersionsShown(Answer):
+    """Each content that the campaign was sent with."""
+
+    items: list[VersionShown]
+    next: None = None
+
+
+class PeriodShown(Answer):
+    """All runs that started in a period, added up; a person who is in several of them counts in each."""
+
+    since: datetime
+    until: datetime
+    campaigns: int
+    runs: int
+    total: FiguresShown
+    settled_until: datetime = Field(description="What came before it is told apart by people and machines for good")
+
+
+_PART = "value; none: no value, or in none of them; other: of a value beyond the bound, or of mail that names nobody"
+
+
+class SegmentFigures(Answer):
+    """The figures of a segment, as it was when the audience was cut."""
+
+    part: Part = Field(description=_PART)
+    segment: SegmentId | None = Field(validation_alias="value")
+    figures: FiguresShown
+
+
+class SegmentsReportShown(Answer):
+    """A recipient in several segments counts in each."""
+
+    items: list[SegmentFigures]
+    next: None = None
+
+
+class GroupFigures(Answer):
+    """The figures of a group, as it was when the audience was cut."""
+
+    part: Part = Field(description=_PART)
+    group: GroupId | None = Field(validation_alias="value")
+    figures: FiguresShown
+
+
+class GroupsReportShown(Answer):
+    """A recipient in several groups counts in each."""
+
+    items: list[GroupFigures]
+    next: None = None
+
+
+class ValueFigures(Answer):
+    """The figures of recipients with one value of the attribute, when the audience was cut."""
+
+    part: Part = Field(description=_PART)
+    value: str | None
+    figures: FiguresShown
+
+
+class AttributeReportShown(Answer):
+    """These add up to the campaign. Empty, if it is not reported by this attribute."""
+
+    attribute: str
+    items: list[ValueFigures]
+    next: None = None
 
 
 class LinkShown(Answer):

@@ -44,6 +44,7 @@ from tracking.engagement import MemberEngagement
 from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
+from tracking.traits import TraitStore
 
 
 async def serve(this: Process) -> None:
@@ -104,6 +105,7 @@ def _services(this: Process, opened: Opened) -> Services:
         runs=RunStore(main),
         reports=ReportStore(main),
         breakdowns=BreakdownStore(main),
+        traits=TraitStore(main),
         events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),

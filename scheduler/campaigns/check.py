@@ -1,7 +1,7 @@
 """Whether a campaign can be sent as it stands: sender, template, attributes and audience, every fault at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -31,6 +31,11 @@ class AudienceResolver(Protocol):
     async def resolve(self, account_id: UUID, wanted: Mapping[str, Any], /) -> object:
         """Resolve an audience's ids and rules; raise InvalidInput or NotFound where that can't be done."""
 
+    async def traits(
+        self, account_id: UUID, wanted: Mapping[str, Any], report_by: Mapping[str, Any] | None, /
+    ) -> object:
+        """Resolve what reports tell recipients apart by; raise InvalidInput where that can't be done."""
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignCheck:
@@ -43,6 +48,7 @@ class CampaignCheck:
     weight: int
     rate_per_hour: int | None
     resend_uncertain: bool
+    report_by: Mapping[str, Any] | None
     revision: int
 
     def require(self) -> None:
@@ -95,24 +101,31 @@ class CampaignChecker:
             weight=row["weight"],
             rate_per_hour=row["rate_per_hour"],
             resend_uncertain=row["resend_uncertain"],
+            report_by=row["report_by"],
             revision=row["revision"],
         )
         links, faults = await _checked(content)
         if with_audience:
-            faults += await self._check_audience(account_id, row["audience"])
+            faults += await self._check_audience(account_id, row["audience"], row["report_by"])
         return replace(found, links=links, faults=tuple(faults))
 
-    async def _check_audience(self, account_id: UUID, audience: Mapping[str, Any]) -> list[Fault]:
+    async def _check_audience(
+        self, account_id: UUID, audience: Mapping[str, Any], report_by: Mapping[str, Any] | None
+    ) -> list[Fault]:
         faults = audience_faults(audience)
         if faults:
             return faults
-        try:
-            await self._audiences.resolve(account_id, audience)
-        except (InvalidInput, NotFound) as error:
-            return [replace(fault, pointer=_under("/audience", fault.pointer)) for fault in error.faults] or [
-                Fault("/audience", error.code, error.detail)
-            ]
-        return []
+        faults += await _faults_of("/audience", self._audiences.resolve(account_id, audience))
+        return faults + await _faults_of("/report_by", self._audiences.traits(account_id, audience, report_by))
+
+
+async def _faults_of(root: str, resolving: Awaitable[object]) -> list[Fault]:
+    try:
+        await resolving
+    except (InvalidInput, NotFound) as error:
+        found = [replace(fault, pointer=_under(root, fault.pointer)) for fault in error.faults]
+        return found or [Fault(root, error.code, error.detail)]
+    return []
 
 
 async def _checked(content: Content) -> tuple[tuple[str, ...], list[Fault]]:

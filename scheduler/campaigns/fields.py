@@ -23,6 +23,8 @@ class CampaignFields:
     """`audience` is {"all": true}, or "segments" and "groups" (ids as they are shown); either may have "exclude".
 
     A "topic" keeps an audience to those in that topic, or is all of them by itself.
+    `report_by` names what reports tell recipients apart by: "segments" and "groups" (ids as they are shown) and
+    "attributes"; of a part that is left out, and of all of them if it is None: what there is (members/traits.py).
     `weight` (1 to 100) is the share among campaigns that run at the same time; `rate_per_hour` bounds messages an hour.
     `track_honeypot` is None where the account decides, when the campaign is scheduled.
     """
@@ -37,6 +39,7 @@ class CampaignFields:
     track_clicks: bool = True
     track_honeypot: bool | None = None
     resend_uncertain: bool = False
+    report_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ async def schedule(
             checked.weight,
             checked.rate_per_hour,
             checked.resend_uncertain,
+            checked.report_by,
         )
         await connection.execute(SQL["insert_lane"], run_id, checked.weight, checked.rate_per_hour)
     return run_id

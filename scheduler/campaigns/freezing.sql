@@ -1,6 +1,6 @@
 -- name: material
 -- All that a run's content is made of, in one snapshot.
-SELECT c.revision, c.audience, c.weight, c.rate_per_hour, c.resend_uncertain, c.track_opens, c.track_clicks,
+SELECT c.revision, c.audience, c.report_by, c.weight, c.rate_per_hour, c.resend_uncertain, c.track_opens, c.track_clicks,
        coalesce(c.track_honeypot, account.honeypot) AS track_honeypot, account.tracking, account.tracking_url,
        s.name AS sender_name, s.address, s.reply_to, s.postal_address, s.contact, s.domain,
        v.subject, v.preheader, v.html, v.text,
@@ -20,8 +20,8 @@ INSERT INTO content (content_id, account_id, body, links) VALUES ($1, $2, $3, $4
 
 -- name: insert_run
 INSERT INTO run (run_id, account_id, campaign_id, state, starts_at, local_time, time_zone, content_id, audience,
-                 topic_id, weight, rate_per_hour, resend_uncertain)
-VALUES ($1, $2, $3, 'scheduled', $4, $5, $6, $7, $8, $9, $10, $11, $12);
+                 topic_id, weight, rate_per_hour, resend_uncertain, report_by)
+VALUES ($1, $2, $3, 'scheduled', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
 -- name: insert_lane
 INSERT INTO lane (run_id, pool, state, weight, rate_per_hour) VALUES ($1, 'bulk', 'held', $2, $3);

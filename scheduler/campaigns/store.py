@@ -188,6 +188,7 @@ def _columns(fields: CampaignFields) -> tuple[object, ...]:
         fields.track_clicks,
         fields.track_honeypot,
         fields.resend_uncertain,
+        fields.report_by,
     )
 
 
@@ -206,6 +207,7 @@ def _campaign(row: asyncpg.Record) -> Campaign:
             track_clicks=row["track_clicks"],
             track_honeypot=row["track_honeypot"],
             resend_uncertain=row["resend_uncertain"],
+            report_by=row["report_by"],
         ),
         state=State(row["state"]),
         revision=row["revision"],

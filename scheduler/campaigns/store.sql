@@ -6,8 +6,8 @@ SELECT 'template' WHERE NOT EXISTS (SELECT FROM template WHERE account_id = $1 A
 
 -- name: insert
 INSERT INTO campaign (campaign_id, account_id, name, sender_id, template_id, audience, weight, rate_per_hour,
-                      track_opens, track_clicks, track_honeypot, resend_uncertain)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+                      track_opens, track_clicks, track_honeypot, resend_uncertain, report_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
 -- name: get
 -- A campaign's state is that of its newest run that is no test: run ids are ordered by time.
@@ -35,7 +35,8 @@ SELECT count(*) FROM campaign WHERE account_id = $1 AND removed_at IS NULL;
 -- Only a draft, and only the revision that was read.
 UPDATE campaign c
 SET name = $4, sender_id = $5, template_id = $6, audience = $7, weight = $8, rate_per_hour = $9, track_opens = $10,
-    track_clicks = $11, track_honeypot = $12, resend_uncertain = $13, revision = revision + 1, updated_at = app.now()
+    track_clicks = $11, track_honeypot = $12, resend_uncertain = $13, report_by = $14, revision = revision + 1,
+    updated_at = app.now()
 WHERE account_id = $1 AND campaign_id = $2 AND revision = $3 AND removed_at IS NULL
   AND NOT EXISTS (SELECT FROM run WHERE run.campaign_id = c.campaign_id AND kind = 'campaign')
 RETURNING 1;

@@ -1,6 +1,6 @@
 """An account with a sender and a template, its members in the vault, and the stores that stand on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -165,8 +165,9 @@ async def add_members(
     *,
     status: str = "active",
     group: UUID | None = None,
+    plain: Mapping[str, object] | None = None,
 ) -> None:
-    """Members with nothing readable: audiences know them by id, tag and facets alone."""
+    """Members with nothing readable: audiences know them by id, tag and facets alone; `plain` are open attributes."""
     await vault.execute(
         """INSERT INTO member (account_id, member_id, status, sealed, facets, tag, suppression_hash)
            SELECT $1, m, $3, '\\x00', $4, n % 7, decode(md5(m::text), 'hex')
@@ -174,7 +175,7 @@ async def add_members(
         account_id,
         list(members),
         status,
-        {"groups": [str(group)]} if group else {},
+        ({"groups": [str(group)]} if group else {}) | ({"open": plain} if plain else {}),
     )
 
 

@@ -33,7 +33,7 @@ WHERE run_id = $1 AND seq BETWEEN greatest($2, 1) AND $3 AND kind IN ('click', '
 -- $1 run; arrays: $2 seq, $3 moment, $4 agent, $5 label, $6 rule. Totals move from the old label to the new one. Returns how
 -- many events got another label or rule.
 WITH found AS MATERIALIZED (
-         SELECT e.tableoid, e.ctid, e.kind, e.link, e.label AS was, v.label, v.rule
+         SELECT e.tableoid, e.ctid, v.seq, e.kind, e.link, e.label AS was, v.label, v.rule
          FROM unnest($2::int[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[])
              AS v (seq, occurred_at, agent, label, rule)
          CROSS JOIN LATERAL (
@@ -45,9 +45,14 @@ WITH found AS MATERIALIZED (
          UPDATE event e SET label = f.label, rule = f.rule FROM found f
          WHERE e.run_id = $1 AND e.tableoid = f.tableoid AND e.ctid = f.ctid),
      moved AS (
-         SELECT was AS label, kind, link, -1 AS total FROM found WHERE was <> label
+         SELECT seq, was AS label, kind, link, -1 AS total FROM found WHERE was <> label
          UNION ALL
-         SELECT label, kind, link, 1 FROM found WHERE was <> label),
+         SELECT seq, label, kind, link, 1 FROM found WHERE was <> label),
+     by_trait AS (
+         INSERT INTO breakdown_delta (run_id, dimension, value, kind, total, people)
+         SELECT $1, 'trait', x.trait, m.label || '_' || m.kind, sum(m.total), 0
+         FROM moved m CROSS JOIN LATERAL app.traits_of($1, m.seq) x
+         GROUP BY x.trait, m.label, m.kind),
      tallied AS (
          INSERT INTO tally_delta (run_id, kind, link, total, people)
          SELECT $1, label || '_' || kind, link, sum(total), 0
@@ -69,14 +74,20 @@ WITH wanted AS MATERIALIZED (
          WHERE f.run_id = $1 AND f.seq = ANY ($2::int[])
            AND f.kind IN ('human_open', 'human_click', 'machine_open', 'machine_click')
            AND NOT EXISTS (SELECT FROM wanted w WHERE w.seq = f.seq AND w.kind = f.kind AND w.link = f.link)
-         RETURNING kind, link),
+         RETURNING seq, kind, link),
      come AS (
          INSERT INTO first_event (run_id, seq, kind, link) SELECT $1, seq, kind, link FROM wanted
-         ON CONFLICT DO NOTHING RETURNING kind, link)
+         ON CONFLICT DO NOTHING RETURNING seq, kind, link),
+     moved AS (
+         SELECT seq, kind, link, -1 AS people FROM gone UNION ALL SELECT seq, kind, link, 1 FROM come),
+     by_trait AS (
+         INSERT INTO breakdown_delta (run_id, dimension, value, kind, total, people)
+         SELECT $1, 'trait', x.trait, m.kind, 0, sum(m.people)
+         FROM moved m CROSS JOIN LATERAL app.traits_of($1, m.seq) x
+         WHERE m.link = -1
+         GROUP BY x.trait, m.kind)
 INSERT INTO tally_delta (run_id, kind, link, total, people)
-SELECT $1, kind, link, 0, sum(people)
-FROM (SELECT kind, link, -1 AS people FROM gone UNION ALL SELECT kind, link, 1 FROM come) n
-GROUP BY kind, link;
+SELECT $1, kind, link, 0, sum(people) FROM moved GROUP BY kind, link;
 
 -- name: engage
 -- $1 run, $2 as above. The last that a person did; what was taken for a person's and is not stays until a later one.

@@ -49,7 +49,7 @@ WITH seen AS MATERIALIZED (
          INSERT INTO first_event (run_id, seq, kind, link)
          SELECT DISTINCT run_id, seq, counter, link FROM counted WHERE seq > 0 ORDER BY run_id, seq, counter, link
          ON CONFLICT DO NOTHING
-         RETURNING run_id, kind, link),
+         RETURNING run_id, seq, kind, link),
      tallied AS (
          INSERT INTO tally_delta (run_id, kind, link, total, people)
          SELECT run_id, counter, link, sum(total), sum(people)
@@ -57,6 +57,14 @@ WITH seen AS MATERIALIZED (
                UNION ALL
                SELECT run_id, kind, link, 0, 1 FROM firsts) n
          GROUP BY run_id, counter, link),
+     by_trait AS (
+         INSERT INTO breakdown_delta (run_id, dimension, value, kind, total, people)
+         SELECT n.run_id, 'trait', x.trait, n.counter, sum(n.total), sum(n.people)
+         FROM (SELECT run_id, seq, counter, 1 AS total, 0 AS people FROM seen
+               UNION ALL
+               SELECT run_id, seq, kind, 0, 1 FROM firsts WHERE link = -1) n
+         CROSS JOIN LATERAL app.traits_of(n.run_id, n.seq) x
+         GROUP BY n.run_id, x.trait, n.counter),
      engaged AS (
          INSERT INTO engagement_delta (account_id, member_id, kind, at)
          SELECT run.account_id, r.member_id, s.kind, max(s.occurred_at)

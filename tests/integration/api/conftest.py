@@ -57,6 +57,7 @@ from tracking.engagement import MemberEngagement
 from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
+from tracking.traits import TraitStore
 
 
 @pytest.fixture
@@ -104,6 +105,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         runs=RunStore(main),
         reports=ReportStore(main),
         breakdowns=BreakdownStore(main),
+        traits=TraitStore(main),
         events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),

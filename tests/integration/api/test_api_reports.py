@@ -22,7 +22,7 @@ START = datetime(2026, 4, 1, 9, tzinfo=UTC)
 @pytest.fixture
 async def run(account: Any, main: asyncpg.Pool, new_id: IdSource) -> Run:
     """A run of which two were accepted, one opened at once and one two hours later, and one mail came back."""
-    made = await make_run(main, new_id, account_id=account.account_id)
+    made = await make_run(main, new_id, account_id=account.account_id, body={"subject": "Spring"})
     await main.executemany(
         "INSERT INTO tally_delta (run_id, kind, detail, total, people) VALUES ($1, $2, $3, $4, $5)",
         [
@@ -115,3 +115,61 @@ async def test_what_can_not_be_asked_for_is_refused_and_others_campaigns_are_not
     assert (await client.get(f"{WHERE}/compare")).status_code == 422
     asked = {"campaign": ids.encode("cmp", run.campaign_id)}
     assert (await stranger.client.get(f"{WHERE}/compare", params=asked)).status_code == 404
+
+
+async def test_a_campaign_is_told_apart_by_segment_group_attribute_and_version(
+    client: httpx.AsyncClient, run: Run, main: asyncpg.Pool, new_id: IdSource
+) -> None:
+    attribute = {"name": "plan", "type": "boolean", "protection": "open"}
+    defined = await client.post("/v1/attributes", json=attribute)
+    assert defined.status_code == 201, defined.text
+    segment, group = new_id(), new_id()
+    await main.executemany(
+        "INSERT INTO trait VALUES ($1, $2, $3, $4, $5, $6)",
+        [
+            (run.run_id, 1, "attribute", "plan", "value", "=paid"),
+            (run.run_id, 2, "segment", "", "value", str(segment)),
+            (run.run_id, 3, "group", "", "value", str(group)),
+        ],
+    )
+    await main.execute(
+        "INSERT INTO breakdown_delta (run_id, dimension, value, kind, total, people)"
+        " SELECT $1, 'trait', t, k, 2, 0 FROM generate_series(1, 3) t, unnest(ARRAY['snapshot', 'accepted']) k",
+        run.run_id,
+    )
+    for part, shown in (
+        ("/attributes/plan", {"value": "=paid"}),
+        ("/segments", {"segment": ids.encode("seg", segment)}),
+        ("/groups", {"group": ids.encode("grp", group)}),
+    ):
+        [item] = (await client.get(path(run, part))).json()["items"]
+        assert (item["figures"]["accepted"], item["figures"]["waiting"]) == (2, 0)
+        assert item | {"part": "value"} | shown == item
+        [line] = csv.DictReader(StringIO((await client.get(path(run, f"{part}.csv"))).text))
+        assert line["value"].lstrip("'") == next(iter(shown.values()))
+    assert (await client.get(path(run, "/attributes/nothing"))).status_code == 404
+    [version] = (await client.get(path(run, "/versions"))).json()["items"]
+    assert (version["number"], version["subject"], version["runs"]) == (1, "Spring", [ids.encode("run", run.run_id)])
+    assert version["figures"] == (await client.get(path(run))).json()["total"]
+    [line] = csv.DictReader(StringIO((await client.get(path(run, "/versions.csv"))).text))
+    assert (line["version"], line["accepted"]) == ("1", "2")
+
+
+async def test_all_runs_of_a_period_are_added_up(
+    client: httpx.AsyncClient, run: Run, main: asyncpg.Pool, new_id: IdSource
+) -> None:
+    again = await make_run(main, new_id, account_id=run.account_id)
+    await make_run(main, new_id)
+    await main.execute("UPDATE run SET state = 'cancelling' WHERE run_id = $1", again.run_id)
+    await main.execute("UPDATE run SET state = 'cancelled' WHERE run_id = $1", again.run_id)
+    period = {"since": "2026-04-01T00:00:00Z", "until": "2026-04-02T00:00:00Z"}
+    found = (await client.get(WHERE, params=period)).json()
+    assert (found["campaigns"], found["runs"]) == (2, 2)
+    total = found["total"]
+    assert (total["snapshot"], total["accepted"], total["cancelled"], total["waiting"]) == (6, 2, 3, 1)
+    assert total["human_open_rate"] == 1.0
+    [line] = csv.DictReader(StringIO((await client.get(f"{WHERE}.csv", params=period)).text))
+    assert (line["runs"], line["complaints"]) == ("2", "1")
+    later = {"since": "2026-05-01T00:00:00Z", "until": "2026-05-02T00:00:00Z"}
+    nothing = (await client.get(WHERE, params=later)).json()
+    assert (nothing["runs"], nothing["total"]["snapshot"], nothing["total"]["open_rate"]) == (0, 0, None)

@@ -29,6 +29,7 @@ KINDS = {
     "campaign_id": "cmp",
     "run_id": "run",
     "webhook_id": "whk",
+    "name": "atr",
 }
 
 
