@@ -25,6 +25,7 @@ from api.members.export import router as own_export
 from api.members.timeline import router as timeline
 from api.notices.endpoints import router as notices
 from api.reports.endpoints import router as reports
+from api.reports.leaving import router as leaving_report
 from api.reports.parts import router as report_parts
 from api.runs.endpoints import router as runs
 from api.segments.endpoints import router as segments
@@ -39,8 +40,8 @@ from core.errors import TodokuError
 
 ROUTERS = (
     account, branding, attributes, members, bulk, own_export, timeline, groups, topics, imports, exports, segments,
-    suppressions, senders, attachments, templates, campaigns, runs, report_parts, reports, events, notices,
-    webhooks, audit,
+    suppressions, senders, attachments, templates, campaigns, runs, report_parts, reports, leaving_report,
+    events, notices, webhooks, audit,
 )  # fmt: skip
 
 

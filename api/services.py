@@ -42,6 +42,7 @@ from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
 from tracking.traits import TraitStore
+from tracking.why_left import WhyLeft
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Services:
     reports: ReportStore
     breakdowns: BreakdownStore
     traits: TraitStore
+    why_left: WhyLeft
     events: EventFeed
     mails: MailStore
     notices: NoticeStore

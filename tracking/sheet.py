@@ -1,7 +1,7 @@
 """Reports as CSV (RFC 4180), safe to open in a spreadsheet: what could be a formula is disarmed (members/formulas)."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
 from uuid import UUID
@@ -11,6 +11,7 @@ from members.formulas import disarm
 from tracking import breakdown
 from tracking.breakdown import Breakdown, Provider, Series
 from tracking.figures import COUNTS, RATES, CampaignReport, Figures, LinkReport, PeriodReport, RunReport, VersionReport
+from tracking.leaving import Why
 from tracking.traits import TraitReport
 
 _TIMES = ("starts_at", "started_at", "first_sent_at", "finished_at", "lateness_ms")
@@ -22,6 +23,7 @@ VERSION_COLUMNS = ("version", "subject", "runs", *COUNTS, *RATES)
 PERIOD_COLUMNS = ("since", "until", "campaigns", "runs", *COUNTS, *RATES)
 TRAIT_COLUMNS = ("part", "value", *COUNTS, *RATES)
 SERIES_COLUMNS = ("at", *breakdown.COUNTS)
+LEAVING_COLUMNS = ("reason", "recipients")
 PROVIDER_COLUMNS = ("provider", *breakdown.COUNTS)
 
 Cell = str | int | float | datetime | None
@@ -83,6 +85,11 @@ def series_csv(series: Series) -> str:
 def providers_csv(providers: Iterable[Provider]) -> str:
     """Return one line a provider."""
     return _written([PROVIDER_COLUMNS, *([one.provider, *_broken_down(one.counts)] for one in providers)])
+
+
+def leaving_csv(reasons: Mapping[Why, int]) -> str:
+    """Return one line a reason for leaving."""
+    return _written([LEAVING_COLUMNS, *reasons.items()])
 
 
 def _counted(figures: Figures) -> list[Cell]:

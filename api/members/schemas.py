@@ -14,7 +14,7 @@ from core import ids
 from core.clock import Clock
 from members.addresses import mask
 from members.consents.ledger import MAX_FORM_VERSION, MAX_SOURCE
-from members.member import Consent, ConsentKind, ConsentRecord, Member
+from members.member import Consent, ConsentKind, ConsentRecord, Member, Tracking
 from members.scopes import shown_scope
 from members.search import MAX_HITS, MAX_PART, Found
 from members.status import Status
@@ -133,6 +133,8 @@ class MemberShown(Answer):
     email: str
     status: Status
     paused_until: datetime | None
+    tracking: Tracking = Field(description="What may be noted of the member's reading, by their own choice")
+    least_days: int | None = Field(description="Days between two campaigns' mails at least, by the member's own choice")
     locale: str | None
     time_zone: str | None
     tags: list[str]
@@ -191,6 +193,8 @@ def shown(member: Member, visible: frozenset[str] | None) -> MemberShown:
         email=member.address if visible is None else mask(member.address),
         status=member.status,
         paused_until=member.paused_until,
+        tracking=member.tracking,
+        least_days=member.least_days,
         **shown_values(member.values, visible),
         groups=list(member.groups),
         topics=list(member.topics),

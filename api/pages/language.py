@@ -4,20 +4,23 @@ Each folder `locale/<language>/LC_MESSAGES` with a `pages.po` is a language; ano
 messages' ids are the English texts, so that English has next to nothing to translate.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from gettext import GNUTranslations
 from importlib import resources
 from io import BytesIO
+from urllib.parse import urlencode
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from fastapi import Request
+from fastapi import Request, Response
 
 from members.built_in import LOCALE
 from members.member import Member
 
 FALLBACK = "en"
 PARAMETER = "lang"
+COOKIE = "__Host-language"
+"""Keeps the language that a reader asked for while the browser is open: links and forms need not carry it."""
 
 _LONGEST_HEADER = 200
 
@@ -41,17 +44,36 @@ def load_catalogues() -> Mapping[str, GNUTranslations]:
 
 
 def choose(request: Request, known: Mapping[str, object], *, member: str | None = None, account: str = FALLBACK) -> str:
-    """Return the language to answer in: the one asked for, the member's, the browser's, the account's.
+    """Return the language to answer in: the one asked for, now or before, the member's, the browser's, the account's.
 
     `member` is a member's locale (`ja`, `en-US`), where there is one who has proven who they are.
     """
     asked = request.query_params.get(PARAMETER, "")
     browser = accepted(request.headers.get("accept-language", ""))
-    for wanted in (asked, member or "", *browser, account):
+    for wanted in (asked, request.cookies.get(COOKIE, ""), member or "", *browser, account):
         language = wanted.partition("-")[0].lower()
         if language in known:
             return language
     return FALLBACK
+
+
+def remember(answer: Response, request: Request, language: str) -> None:
+    """Keep the language of an answer for the next ones, if it was asked for."""
+    if request.query_params.get(PARAMETER) == language:
+        answer.set_cookie(COOKIE, language, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def forget(answer: Response) -> None:
+    """Keep the language no longer: the member has chosen one for good."""
+    answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def other_languages(request: Request, known: Iterable[str], path: str) -> list[tuple[str, str]]:
+    """Return each language and the address of the same page in it; `path`: where a page that answers a form stands."""
+    rest = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
+    at = path if request.method == "POST" else ""
+    kept = rest if request.method == "GET" else []
+    return [(one, f"{at}?{urlencode([*kept, (PARAMETER, one)])}") for one in known]
 
 
 def locale_of(member: Member) -> str:

@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from api.pages.language import PARAMETER, choose, load_catalogues
+from api.pages.language import choose, load_catalogues, other_languages, remember
 from core import ids
 from scheduler.branding import Branding, BrandingFields
 
@@ -80,12 +80,14 @@ class Pages:
             .get_template(template)
             .render(
                 look=Look(branding, language),
-                languages=[(one, f"?{PARAMETER}={one}") for one in self.catalogues],
+                languages=other_languages(request, self.catalogues, str(content.get("path", ""))),
                 **content,
             )
         )
         said = {"Content-Language": language, "Vary": "Accept-Language", **_PERSONAL, **(headers or {})}
-        return Response(html, status, media_type="text/html", headers=said)
+        answer = Response(html, status, media_type="text/html", headers=said)
+        remember(answer, request, language)
+        return answer
 
     def words(self, language: str, text: str) -> str:
         """Return a text of the catalogue."""

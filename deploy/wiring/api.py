@@ -45,6 +45,7 @@ from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
 from tracking.traits import TraitStore
+from tracking.why_left import WhyLeft
 
 
 async def serve(this: Process) -> None:
@@ -106,6 +107,7 @@ def _services(this: Process, opened: Opened) -> Services:
         reports=ReportStore(main),
         breakdowns=BreakdownStore(main),
         traits=TraitStore(main),
+        why_left=WhyLeft(main),
         events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),

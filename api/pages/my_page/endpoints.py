@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 from api.pages.language import locale_of
 from api.pages.preferences.details import label
 from api.pages.privacy import reasons
+from api.pages.privacy.sources import source_in_words
 from api.pages.services import From, PageServices
 from api.pages.sessions import COOKIE, Visit, see, signed_in, visit_of
 from api.pages.sign_in.page import sign_in_page
@@ -116,6 +117,7 @@ async def read_mail(
         reading=reading,
         pictures=pictures,
         consent=consent,
+        consented_by=source_in_words(consent.source, names.words) if consent else "",
         wording=await _wording(services, account_id, consent),
         rule=reasons.rule_behind(reading.mail.audience, definitions, await services.segments.rules(account_id), names),
         path=visit.path,

@@ -24,6 +24,7 @@ from fastapi import APIRouter, Request, Response
 from api.pages.deliveries import MOST_CHANGES, delivery_of, proof_of
 from api.pages.errors import TooOften
 from api.pages.forms import Form
+from api.pages.language import forget
 from api.pages.limits import Limit
 from api.pages.preferences.details import details_of, read_details
 from api.pages.services import From, PageServices, services_of
@@ -132,7 +133,10 @@ async def _save(request: Request, services: PageServices, way: _Way, part: str) 
     except InvalidInput as error:
         faults = {fault.pointer.rpartition("/")[2]: fault.code for fault in error.faults}
         return await _page(request, services, way, form=form, faults=faults)
-    return see(f"{way.path}?saved={part}")
+    answer = see(f"{way.path}?saved={part}")
+    if part == "language":
+        forget(answer)
+    return answer
 
 
 async def _page(

@@ -6,6 +6,7 @@ GET  /my/{account}/data.csv     the same for a spreadsheet
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +16,7 @@ from api.pages.language import mark as _
 from api.pages.preferences.details import label
 from api.pages.privacy.held import as_csv, as_json, gather
 from api.pages.privacy.reasons import topic_names
+from api.pages.privacy.sources import source_in_words
 from api.pages.services import From
 from api.pages.sessions import visit_of
 from api.pages.stamps import FIELD
@@ -32,10 +34,11 @@ async def show(account: str, request: Request, services: From) -> Response:
     held = await gather(services, visit.proof)
     locale = locale_of(held.member)
     language = services.pages.language(request, visit.branding, member=locale)
+    words = partial(services.pages.words, language)
     definitions = await load_definitions(services.vault, visit.proof.account_id)
     topics = topic_names(await services.topics.list(visit.proof.account_id), language)
-    scopes = {f"topic:{topic}": f"“{name}”" for topic, name in topics.items()}
-    scopes[ALL] = services.pages.words(language, _("all mail"))
+    scopes = {f"topic:{topic}": words(_("“%(topic)s”")) % {"topic": name} for topic, name in topics.items()}
+    scopes[ALL], gone = words(_("all mail")), words(_("a topic that is no more"))
     return services.pages.render(
         request,
         "privacy.html",
@@ -49,7 +52,9 @@ async def show(account: str, request: Request, services: From) -> Response:
         ],
         topics=[topics.get(topic, "?") for topic in held.member.topics],
         events=sum(len(mail.events) for mail in held.mails),
-        consents=[(record, scopes.get(record.scope, record.scope)) for record in held.consents],
+        consents=[
+            (record, scopes.get(record.scope, gone), source_in_words(record.source, words)) for record in held.consents
+        ],
         asked=request.query_params.get("asked") == "erase",
         path=visit.path,
         stamp=(FIELD, services.stamps.make(visit.subject)),

@@ -58,6 +58,7 @@ from tracking.feed import EventFeed
 from tracking.mails import MailStore
 from tracking.reports import ReportStore
 from tracking.traits import TraitStore
+from tracking.why_left import WhyLeft
 
 
 @pytest.fixture
@@ -106,6 +107,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         reports=ReportStore(main),
         breakdowns=BreakdownStore(main),
         traits=TraitStore(main),
+        why_left=WhyLeft(main),
         events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),

@@ -230,6 +230,7 @@ async def test_a_member_is_paused_and_resumed(client: httpx.AsyncClient) -> None
     made = await client.post("/v1/members", json=TARO)
     where = made.headers["Location"]
     pause = {"paused_until": "2036-11-01T00:00:00Z"}
+    assert (made.json()["tracking"], made.json()["least_days"]) == ("full", None)
     paused = await client.patch(where, json=pause, headers={"If-Match": '"1"'})
     assert (paused.json()["status"], paused.json()["paused_until"]) == ("paused", "2036-11-01T00:00:00Z")
     assert [one["status"] for one in (await client.get("/v1/members?status=paused")).json()["items"]] == ["paused"]

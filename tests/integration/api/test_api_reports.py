@@ -10,10 +10,13 @@ import httpx
 import pytest
 
 from core import ids
+from core.clock import SystemClock
 from core.ids import IdSource
 from tests.support.runs import Run, make_run
 from tracking import breakdown, feed
 from tracking.figures import MEANINGS, RATES
+from tracking.leaving import Leaving
+from tracking.unsubscribes import Unsubscribes
 
 WHERE = "/v1/reports"
 START = datetime(2026, 4, 1, 9, tzinfo=UTC)
@@ -173,3 +176,30 @@ async def test_all_runs_of_a_period_are_added_up(
     later = {"since": "2026-05-01T00:00:00Z", "until": "2026-05-02T00:00:00Z"}
     nothing = (await client.get(WHERE, params=later)).json()
     assert (nothing["runs"], nothing["total"]["snapshot"], nothing["total"]["open_rate"]) == (0, 0, None)
+
+
+async def test_why_readers_left_is_counted_by_campaign_without_its_tests(
+    client: httpx.AsyncClient, account: Any, main: asyncpg.Pool, main_pages: asyncpg.Pool, run: Run, new_id: IdSource
+) -> None:
+    tried = await make_run(
+        main, new_id, account_id=account.account_id, campaign_id=run.campaign_id, kind="test", recipients=1
+    )
+    leaving = Leaving(main_pages)
+    for run_id, seq, why in (
+        (run.run_id, 1, "too_many"),
+        (run.run_id, 1, "other"),
+        (run.run_id, 2, "other"),
+        (run.run_id, 9, "other"),
+        (tried.run_id, 1, "never_asked"),
+    ):
+        await leaving.say_why(run_id, seq, why)
+    await Unsubscribes(main_pages, SystemClock()).leave(run.run_id, 3, topic_alone=False)
+    shown = (await client.get(path(run, "/leaving"))).json()
+    assert (shown["unsubscribes"], shown["answers"]) == (1, 2)
+    assert {item["reason"]: item["recipients"] for item in shown["items"]} == {
+        "too_many": 1, "not_relevant": 0, "never_asked": 0, "hard_to_read": 0, "other": 1,
+    }  # fmt: skip
+    sheet = await client.get(path(run, "/leaving.csv"))
+    assert sheet.text.split("\r\n")[:3] == ["reason,recipients", "too_many,1", "not_relevant,0"]
+    unknown = f"{WHERE}/campaigns/{ids.encode('cmp', new_id())}/leaving"
+    assert (await client.get(unknown)).status_code == 404

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -133,10 +134,15 @@ async def test_what_is_held_is_shown_and_downloaded_whole_and_runs_nowhere(
     await store.change(reader.account_id, member.member_id, member.revision, values={"name": '=cmd|"/c calc"!A1'})
     page = await home.get("/privacy")
     assert "taro@example.jp" in page.text
-    assert "all mail, given (form)" in page.text
+    assert "all mail: given (form)" in page.text
+    await home.send("choices/topics", "/choices")
+    japanese = await home.browser.get(f"{home.path}/privacy?lang=ja")
+    for record in ("すべてのメール:同意(form)", "「週刊」:取り消し(一部の内容の停止)"):
+        assert record in unicodedata.normalize("NFKC", japanese.text)
+    assert "topic:" not in japanese.text
     content = (await home.get("/data.json")).json()
     assert content["profile"]["email"] == "taro@example.jp"
-    assert [record["kind"] for record in content["consents"]] == ["given", "given"]
+    assert [record["kind"] for record in content["consents"]] == ["given", "given", "withdrawn"]
     assert content["mails"][0]["run"] == ids.encode("run", reader.run_id)
     sheet = await home.get("/data.csv")
     assert sheet.headers["content-disposition"].startswith("attachment")
