@@ -102,9 +102,9 @@ async def sink() -> AsyncIterator[tuple[int, int]]:
         await running.wait()
 
 
-def program(name: str) -> str:
-    """Return the path of one of Postfix's test programs; ends the benchmark where there is none."""
+def program(name: str, *, package: str = "postfix") -> str:
+    """Return the path of a program of a Debian package; ends the benchmark where there is none."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
-        raise SystemExit(f"{name} is needed: apt-get install postfix (its binary is enough)")
+        raise SystemExit(f"{name} is needed: apt-get install {package} (its binary is enough)")
     return found

@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import asyncpg
+
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -22,6 +24,12 @@ def of_tree(pid: int) -> float:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return total
+
+
+async def postmaster(pool: asyncpg.Pool) -> int:
+    """Return the process id of the server that a pool leads to, on this machine: the parent of who serves us."""
+    serving = await pool.fetchval("SELECT pg_backend_pid()")
+    return int(Path(f"/proc/{serving}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
 def busy() -> float:

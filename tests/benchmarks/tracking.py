@@ -1,131 +1,120 @@
 """How many events the tracker commits a second, in one process, and what answering alone would cost it.
 
 The real app under uvicorn and uvloop in a process of its own, Postgres beside it, loaded over keep-alive connections
-by this process: open pixels of 20,000 deliveries. In the same run the same server's bare pixel (HEAD of an authentic
-token: routed, opened, nothing stored) gives the ratio.
+by wrk: open pixels of 20,000 deliveries. In the same run the same server's bare pixel (fetched unasked, which
+counts nothing: routed, its token opened, answered) gives the ratio.
 """
 
 import asyncio
 import os
-import statistics
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import cycle
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
-from typing import TypedDict
 
+import asyncpg
 import uvloop
 
 from core.clock import SystemClock
 from core.database import close_pool, open_pool
 from core.ids import IdSource
 from deploy.dsns import Dsns
+from tests.benchmarks import processor_time, wrk
+from tests.benchmarks.figure import Figure
 from tests.support.runs import SIGNER, make_run
 from tests.support.tracker import READER
 from tracking.process import run
 
 CONNECTIONS = 256
-SECONDS = 2.0
+SECONDS = 4
 PACE = 5_000
-"""Events a second at which the answer's time is taken, beside the time at full load."""
+"""Events a second at which the answer's time is taken, beside those at full load."""
 DELIVERIES = 20_000
 
 
-class Figure(TypedDict):
-    """One line of the benchmark's table."""
-
-    name: str
-    value: float
-    unit: str
-    conditions: str
+@dataclass(frozen=True, slots=True)
+class _Tracker:
+    pid: int
+    port: int
 
 
 async def measure(dsns: Dsns) -> list[Figure]:
-    """Load a fresh tracker on the databases at `dsns` for about 5 s; return the figures."""
-    clock = SystemClock()
+    """Load a fresh tracker on the databases at `dsns` for about 20 s; return the figures."""
     main = await open_pool(dsns.main, name="benchmark")
     try:
-        sent = await make_run(main, IdSource(clock), recipients=DELIVERIES)
-        paths = [sent.open_path(seq) for seq in range(1, DELIVERIES + 1)]
-        async with _tracker(dsns.main_tracker) as port:
-            await _load(port, "GET", paths, 0.3, clock)
-            before = await main.fetchval("SELECT count(*) FROM event")
-            bare, _ = await _load(port, "HEAD", paths, SECONDS / 2, clock)
-            events, latencies = await _load(port, "GET", paths, SECONDS, clock)
-            _, paced = await _load(port, "GET", paths, SECONDS, clock, rate=PACE)
-            more, _ = await _load(port, "HEAD", paths, SECONDS / 2, clock)
-            bare = (bare + more) / 2
-            stored = await main.fetchval("SELECT count(*) FROM event") - before
+        sent = await make_run(main, IdSource(SystemClock()), recipients=DELIVERIES)
+        with TemporaryDirectory() as directory:
+            paths = Path(directory) / "paths"
+            paths.write_text("\n".join(sent.open_path(seq) for seq in range(1, DELIVERIES + 1)), encoding="ascii")
+            async with _tracker(dsns.main_tracker) as tracker:
+                return await _loaded(tracker, main, paths)
     finally:
         await close_pool(main)
-    if stored != len(latencies) + len(paced):
-        raise RuntimeError(f"{len(latencies) + len(paced)} events were answered and {stored} stored")
-    conditions = f"1 tracker process, {CONNECTIONS} connections, Postgres and load on the same {os.cpu_count()} cores"
-    cuts = statistics.quantiles(latencies, n=100)
+
+
+async def _loaded(tracker: _Tracker, main: asyncpg.Pool, paths: Path) -> list[Figure]:
+    async def ask(*, seconds: int = SECONDS, rate: int = 0, purpose: str | None = None) -> wrk.Answers:
+        return await wrk.load(
+            tracker.port, paths, seconds=seconds, connections=CONNECTIONS, agent=READER, rate=rate, purpose=purpose
+        )
+
+    async def events() -> int:
+        return await main.fetchval("SELECT count(*) FROM event")  # type: ignore[no-any-return] # a count
+
+    server = await processor_time.postmaster(main)
+    await ask(seconds=1)
+    bare = [await ask(purpose="prefetch")]
+    before, spent = await events(), _spent(tracker, server)
+    full = await ask()
+    spent = processor_time.spent(spent, _spent(tracker, server))
+    paced = await ask(rate=PACE)
+    stored = await events() - before
+    bare.append(await ask(purpose="prefetch"))
+    answered = full.answered + paced.answered
+    # wrk leaves while the last of each connection are under way: those may be stored, what was answered must be.
+    if not answered <= stored <= answered + 2 * CONNECTIONS:
+        raise RuntimeError(f"{answered} events were answered and {stored} stored")
+    bare_rate = sum(one.rate for one in bare) / len(bare)
+    spent["wrk"] = full.processor
+    costs = ", ".join(f"{part} {seconds / full.answered * 1e6:.0f}" for part, seconds in spent.items())
+    conditions = f"1 tracker process, {CONNECTIONS} connections, Postgres and wrk on the same {os.cpu_count()} cores"
     return [
-        Figure(name="events_per_second", value=round(events), unit="1/s", conditions=conditions),
-        Figure(name="bare_answers_per_second", value=round(bare), unit="1/s", conditions=conditions),
-        Figure(name="events_to_bare_answers", value=round(events / bare, 3), unit="", conditions=conditions),
         Figure(
-            name="event_p99_at_pace",
-            value=round(statistics.quantiles(paced, n=100)[98] * 1000, 1),
-            unit="ms",
-            conditions=f"{PACE:,} events/s asked for; {conditions}",
+            name="events_per_second",
+            value=full.rate,
+            unit="1/s",
+            conditions=f"{conditions}; processor time, µs each: {costs}",
         ),
-        Figure(name="event_p50", value=round(cuts[49] * 1000, 1), unit="ms", conditions=conditions),
-        Figure(name="event_p99", value=round(cuts[98] * 1000, 1), unit="ms", conditions=conditions),
+        Figure(name="bare_answers_per_second", value=bare_rate, unit="1/s", conditions=conditions),
+        Figure(name="events_to_bare_answers", value=full.rate / bare_rate, unit="", conditions="the same run"),
+        Figure(name="event_p50", value=full.p50_ms, unit="ms", conditions="at full load"),
+        Figure(name="event_p99", value=full.p99_ms, unit="ms", conditions="at full load"),
+        Figure(name="events_at_pace", value=paced.rate, unit="1/s", conditions=f"{PACE:,} a second asked for"),
+        Figure(name="event_p50_at_pace", value=paced.p50_ms, unit="ms", conditions="the same"),
+        Figure(name="event_p99_at_pace", value=paced.p99_ms, unit="ms", conditions="the same"),
     ]
 
 
+def _spent(tracker: _Tracker, server: int) -> dict[str, float]:
+    return {"tracker": processor_time.of(tracker.pid), "Postgres": processor_time.of_tree(server)}
+
+
 @asynccontextmanager
-async def _tracker(dsn: str) -> AsyncIterator[int]:
+async def _tracker(dsn: str) -> AsyncIterator[_Tracker]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.benchmarks.tracking", dsn, stdout=PIPE, env={**os.environ, "PYTHONPATH": "."}
     )
     if process.stdout is None:
         raise RuntimeError("the tracker has no standard output")
     try:
-        yield int(await process.stdout.readline())
+        yield _Tracker(process.pid, int(await process.stdout.readline()))
     finally:
         process.send_signal(SIGTERM)
         await process.wait()
-
-
-async def _load(
-    port: int, method: str, paths: list[str], seconds: float, clock: SystemClock, *, rate: float | None = None
-) -> tuple[float, list[float]]:
-    """Keep all connections busy for `seconds`, or ask `rate` times a second; give answers a second, and each one's."""
-    head = f"HTTP/1.1\r\nhost: t\r\nuser-agent: {READER}\r\naccept: image/*\r\n\r\n"
-    requests = cycle([f"{method} {path} {head}".encode() for path in paths])
-    latencies: list[float] = []
-    began = clock.monotonic()
-    end = began + seconds
-
-    async def converse() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        turns = 0
-        while (at := clock.monotonic()) < end:
-            if rate is not None:
-                # In turns of its own, whatever the last answer took.
-                turns += 1
-                at = max(at, began + turns * CONNECTIONS / rate)
-                await asyncio.sleep(at - clock.monotonic())
-            writer.write(next(requests))
-            head = await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError("the tracker refused: " + head[:20].decode())
-            if method == "GET":
-                await reader.readexactly(43)
-            latencies.append(clock.monotonic() - at)
-        writer.close()
-        await writer.wait_closed()
-
-    await asyncio.gather(*(converse() for _ in range(CONNECTIONS)))
-    return len(latencies) / (clock.monotonic() - began), latencies
 
 
 async def _serve(dsn: str, spool: str) -> None:
