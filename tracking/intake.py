@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -32,6 +32,8 @@ from tracking.replay import Replay
 from tracking.spool import Spool
 
 log = logs.get()
+
+T = TypeVar("T")
 
 _FIRST_WAIT = 0.05
 _LONGEST_WAIT = 0.5
@@ -56,14 +58,15 @@ class Pace:
 class _Waiting:
     event: Event
     since: float
-    kept: asyncio.Future[None]
+    kept: asyncio.Future[Any]
+    then: object
 
     def settle(self, error: TodokuError | None = None) -> None:
         """Answer whoever waits still: a request may have been answered or dropped already."""
         if self.kept.done():
             return
         if error is None:
-            self.kept.set_result(None)
+            self.kept.set_result(self.then)
         else:
             self.kept.set_exception(error)
 
@@ -89,9 +92,11 @@ class Intake:
         self._wake = asyncio.Event()
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     async def __aenter__(self) -> Self:
         await self._replay.__aenter__()
+        self._loop = asyncio.get_running_loop()
         self._writer = asyncio.create_task(self._write_batches(), name="tracking intake")
         return self
 
@@ -109,19 +114,19 @@ class Intake:
         """Whether events are taken in."""
         return self._writer is not None and not self._writer.done() and not self._closing
 
-    async def record(self, event: Event) -> None:
-        """Return once `event` is kept.
+    def record(self, event: Event, then: T) -> asyncio.Future[T]:
+        """Return what becomes `then` once `event` is kept.
 
-        Raises NotFound if there is no such delivery (which is not known while Postgres is away), Unavailable if the
-        event could not be kept.
+        It raises NotFound if there is no such delivery (which is not known while Postgres is away), Unavailable if the
+        event could not be kept. Raises Unavailable at once if too many wait.
         """
         if self._closing or len(self._queue) >= self._pace.queue:
             meters.REFUSED[event.kind].inc()
             raise Unavailable("Too many events wait")
-        kept = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(event, self._clock.monotonic(), kept))
+        kept: asyncio.Future[T] = self._loop.create_future()
+        self._queue.append(_Waiting(event, self._clock.monotonic(), kept, then))
         self._wake.set()
-        await kept
+        return kept
 
     async def _write_batches(self) -> None:
         began = self._clock.monotonic() - self._pace.seconds

@@ -46,11 +46,17 @@ class Links:
         self._keep = keep
         self._kept: OrderedDict[UUID, RunLinks] = OrderedDict()
 
-    async def of(self, run_id: UUID) -> RunLinks:
-        """Return a run's links; raise NotFound for a run that is not there, Unavailable while Postgres is away."""
+    def kept(self, run_id: UUID) -> RunLinks | None:
+        """Return a run's links if they are kept."""
         kept = self._kept.get(run_id)
         if kept is not None:
             self._kept.move_to_end(run_id)
+        return kept
+
+    async def of(self, run_id: UUID) -> RunLinks:
+        """Return a run's links; raise NotFound for a run that is not there, Unavailable while Postgres is away."""
+        kept = self.kept(run_id)
+        if kept is not None:
             return kept
         try:
             async with asyncio.timeout(_READ_SECONDS):

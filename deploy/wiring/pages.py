@@ -14,6 +14,7 @@ from api.pages.signup.known import KnownForms
 from api.pages.stamps import Stamps
 from core.tokens import LinkSigner
 from deploy import databases, http_server, keys
+from deploy.bounded_protocol import BoundedProtocol
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.attributes import AttributeStore
@@ -24,7 +25,6 @@ from members.signup import SignupDesk
 from members.topics import TopicStore
 from scheduler.branding import BrandingStore
 from scheduler.letters import LetterStore
-from tracking.endpoint.protocol import BoundedProtocol
 from tracking.leaving import Leaving
 from tracking.mails import MailStore
 from tracking.unsubscribes import Unsubscribes

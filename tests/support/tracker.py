@@ -1,7 +1,7 @@
 """The tracker on its own database role: its app without a socket, or served as its process serves it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,12 +12,9 @@ import httpx
 from core.clock import SystemClock
 from core.ids import IdSource
 from tests.support.runs import SIGNER
-from tracking.endpoint.app import create_app
-from tracking.intake import Intake, Pace
-from tracking.links import Links
-from tracking.machines import rules
+from tracking.endpoint.connection import Bounds
+from tracking.intake import Pace
 from tracking.process import run
-from tracking.spool import Spool
 
 READER = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
 """What a person's mail program says it is."""
@@ -29,44 +26,62 @@ PAGES = "https://my.example.jp"
 
 @asynccontextmanager
 async def tracker(
-    pool: asyncpg.Pool, pace: Pace | None = None, *, spool: Path | None = None, spool_bytes: int = SPOOL_BYTES
+    pool: asyncpg.Pool,
+    pace: Pace | None = None,
+    *,
+    spool: Path | None = None,
+    spool_bytes: int = SPOOL_BYTES,
+    bounds: Bounds | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """The app, asked by a person's mail program; a spool of its own unless one is given."""
-    clock = SystemClock()
-    new_id = IdSource(clock)
-    with TemporaryDirectory() as own:
-        kept = Spool(spool or Path(own), most_bytes=spool_bytes, new_id=new_id)
-        async with Intake(pool, kept, clock=clock, new_id=new_id, pace=pace) as intake:
-            transport = httpx.ASGITransport(create_app(intake, Links(pool), SIGNER, rules.load(), PAGES))
-            async with httpx.AsyncClient(
-                transport=transport, base_url="https://click.example.jp", headers={"user-agent": READER}
-            ) as client:
-                yield client
+    """A tracker, asked by a person's mail program; a spool of its own unless one is given."""
+    async with (
+        served_tracker(pool, pace=pace, spool=spool, spool_bytes=spool_bytes, bounds=bounds) as port,
+        httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"user-agent": READER},
+            timeout=60,
+            limits=httpx.Limits(max_connections=None),
+        ) as client,
+    ):
+        yield client
 
 
 @asynccontextmanager
-async def served_tracker(pool: asyncpg.Pool, pages_url: str = PAGES) -> AsyncIterator[int]:
+async def served_tracker(
+    pool: asyncpg.Pool,
+    pages_url: str = PAGES,
+    *,
+    pace: Pace | None = None,
+    spool: Path | None = None,
+    spool_bytes: int = SPOOL_BYTES,
+    bounds: Bounds | None = None,
+    hosts: Collection[str] = (),
+) -> AsyncIterator[int]:
     """The tracker as its process runs it, on a loopback port of the system's choosing."""
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, clock = asyncio.Event(), SystemClock()
-    with TemporaryDirectory() as spool:
+    with TemporaryDirectory() as own:
         serving = asyncio.create_task(
             run(
                 pool,
                 SIGNER,
                 pages_url=pages_url,
-                spool=Path(spool),
-                spool_bytes=SPOOL_BYTES,
+                spool=spool or Path(own),
+                spool_bytes=spool_bytes,
                 host="127.0.0.1",
                 port=0,
                 stop=stop,
                 clock=clock,
                 new_id=IdSource(clock),
+                pace=pace,
+                bounds=bounds,
+                hosts=hosts,
                 on_ready=ready.set_result,
             )
         )
+        await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
         try:
-            yield await ready
+            yield ready.result() if ready.done() else serving.result() or 0
         finally:
             stop.set()
             await serving

@@ -1,31 +1,25 @@
-"""Lets a tracker answer under the names that it knows and no other: 421 (RFC 9110 section 15.5.20) for the rest."""
+"""The names that a tracker answers under: those that it knows and no other, or any if it knows none."""
 
 from collections.abc import Collection
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from tracking.endpoint import answers
+from tracking.endpoint.request import Request
 
 _OWN = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Whoever asks whether it is healthy does so from the same machine."""
 
 
 class KnownHosts:
-    """An app behind a look at the Host header, without its port."""
+    """Looks at a request's Host header, without its port."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        self._app = app
-        self._hosts = _OWN | {host.lower() for host in hosts}
+    def __init__(self, hosts: Collection[str]) -> None:
+        self._hosts = _OWN | {host.lower() for host in hosts} if hosts else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
-        if scope["type"] == "http" and _host(scope) not in self._hosts:
-            await answers.MISDIRECTED(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+    def include(self, request: Request) -> bool:
+        """Say whether a request is for one of the names."""
+        return self._hosts is None or _host(request) in self._hosts
 
 
-def _host(scope: Scope) -> str:
-    named = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+def _host(request: Request) -> str:
+    named = request.header(b"host").decode("latin-1").lower()
     name, _, port = named.rpartition(":")
     return name if name and port.isdigit() else named

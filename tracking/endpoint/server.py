@@ -1,78 +1,61 @@
-"""Serves the tracker's app over HTTP until it is told to stop."""
+"""Serves the tracker over HTTP until it is told to stop."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from socket import socket
+from collections.abc import Callable
+from email.utils import formatdate
 
-import uvicorn
-from starlette.types import ASGIApp
+from core.clock import Clock
+from core.errors import ConfigurationError
+from tracking.endpoint.answer import Application
+from tracking.endpoint.connection import Bounds, Connections
 
-from tracking.endpoint.hosts import KnownHosts
-from tracking.endpoint.protocol import BoundedProtocol
-
-_MAX_CONNECTIONS = 8_000
-_LAST_ANSWERS_SECONDS = 5
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Say when connections are taken."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the process that wires everything."""
-        yield
+_BACKLOG = 4_096
+_LAST_ANSWERS_SECONDS = 5.0
 
 
 async def serve(
-    app: ASGIApp,
+    application: Application,
     *,
-    hosts: Collection[str] = (),
     host: str,
     port: int,
     stop: asyncio.Event,
+    clock: Clock,
+    shared: bool = False,
+    bounds: Bounds | None = None,
     on_ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serve until `stop`, then answer what is under way. `on_ready` gets the port, which the system chooses for 0.
 
-    `hosts`: the names to answer under; any, if there are none.
+    `shared`: other processes of this user may listen on the port too; the kernel spreads connections over them all.
+    Raises ConfigurationError if the port can't be had.
     """
-    config = uvicorn.Config(
-        KnownHosts(app, hosts) if hosts else app,
-        host=host,
-        port=port,
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        loop="none",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=_MAX_CONNECTIONS,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
-        backlog=4_096,
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(), name="tracker http")
-    listening = asyncio.create_task(server.listening.wait())
-    stopping = asyncio.create_task(stop.wait())
+    loop = asyncio.get_running_loop()
+    connections = Connections(application, bounds or Bounds(), loop)
+    _date(connections, clock)
     try:
-        await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
-        if listening.done():
-            on_ready(server.servers[0].sockets[0].getsockname()[1])
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
+        server = await loop.create_server(
+            connections.accept, host, port, backlog=_BACKLOG, reuse_port=shared or None, start_serving=True
+        )
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigurationError(f"Can't listen on {host} port {port} (TODOKU_TRACKER_PORT): {reason}") from error
+    looking = asyncio.create_task(_look(connections, clock), name="tracker connections")
+    try:
+        on_ready(server.sockets[0].getsockname()[1])
+        await stop.wait()
+        server.close()
+        await connections.finish(_LAST_ANSWERS_SECONDS)
     finally:
-        listening.cancel()
-        stopping.cancel()
+        server.close()
+        looking.cancel()
+
+
+async def _look(connections: Connections, clock: Clock) -> None:
+    while True:
+        await asyncio.sleep(connections.bounds.look)
+        _date(connections, clock)
+        connections.end_late()
+
+
+def _date(connections: Connections, clock: Clock) -> None:
+    connections.date = f"date: {formatdate(clock.now().timestamp(), usegmt=True)}\r\n".encode("ascii")

@@ -248,12 +248,12 @@ async def test_what_was_taken_in_is_written_before_the_tracker_ends(
     event = Event(sent.run_id, 1, "open", RULES.agent(READER.encode()))
     spool = Spool(tmp_path, most_bytes=SPOOL_BYTES, new_id=new_id)
     async with Intake(main_tracker, spool, clock=SystemClock(), new_id=new_id) as intake:
-        calls = [asyncio.create_task(intake.record(event)) for _ in range(2_500)]
+        calls = [asyncio.ensure_future(intake.record(event, None)) for _ in range(2_500)]
         await asyncio.sleep(0)
     await asyncio.gather(*calls)
     assert await counted(main, sent) == {("open", -1): (2_500, 1)}
     with pytest.raises(Unavailable):
-        await intake.record(event)
+        await intake.record(event, None)
 
 
 async def test_a_reader_who_goes_away_does_not_disturb_the_others(

@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from core.ids import IdSource
+from tests.support.raw_http import said
 from tests.support.runs import Run, make_run
 from tests.support.tracker import served_tracker
 from tracking import tallies
-from tracking.endpoint import protocol
 
 
 @pytest.fixture
@@ -21,20 +21,6 @@ async def sent(main: asyncpg.Pool, new_id: IdSource) -> Run:
 async def port(main_tracker: asyncpg.Pool) -> AsyncIterator[int]:
     async with served_tracker(main_tracker) as port:
         yield port
-
-
-async def said(port: int, *pieces: bytes) -> bytes:
-    """Send bytes as they are; return all that comes until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for piece in pieces:
-        writer.write(piece)
-        await writer.drain()
-    try:
-        return await reader.read()
-    except ConnectionResetError:
-        return b""
-    finally:
-        writer.close()
 
 
 async def test_a_readers_whole_way_over_real_http(main: asyncpg.Pool, port: int, sent: Run) -> None:
@@ -59,23 +45,6 @@ async def test_a_readers_whole_way_over_real_http(main: asyncpg.Pool, port: int,
     }
 
 
-async def test_a_head_without_end_is_cut_off(port: int) -> None:
-    answer = await said(port, b"GET / HTTP/1.1\r\nhost: t\r\nx: ", *[b"a" * 8_192] * 40)
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
-    answer = await said(port, b"GET /" + b"a" * 40_000)
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
-
-
-async def test_a_head_that_never_ends_is_dropped(
-    monkeypatch: pytest.MonkeyPatch, main_tracker: asyncpg.Pool, port: int
-) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
-    assert await said(port, b"GET /healthz HTTP/1.1\r\nhost: t\r\nx: y") == b""
-    assert await said(port) == b""
-    answer = await said(port, b"GET /healthz HTTP/1.1\r\nhost: t\r\n\r\nGET /heal")
-    assert answer.startswith(b"HTTP/1.1 200 ")
-
-
 async def test_what_is_not_http_is_refused(port: int) -> None:
     assert (await said(port, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
@@ -89,11 +58,16 @@ async def test_a_body_that_is_announced_too_large_is_refused(main: asyncpg.Pool,
 
 async def test_a_body_that_breaks_off_unsubscribes_nobody(main: asyncpg.Pool, port: int, sent: Run) -> None:
     head = f"POST {sent.unsubscribe_path(1)} HTTP/1.1\r\nhost: t\r\ncontent-length: 26\r\n\r\n".encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(head + b"List-Unsub")
-    writer.write_eof()
-    await reader.read()
-    writer.close()
+    assert await said(port, head + b"List-Unsub", end=True) == b""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as web:
         await web.get(sent.open_path(1))
     assert await main.fetchval("SELECT count(*) FROM stop") == 0
+
+
+async def test_a_tracker_answers_under_its_own_names_alone(main_tracker: asyncpg.Pool, sent: Run) -> None:
+    async with served_tracker(main_tracker, hosts=["click.example.jp"]) as port:
+        for host, status in (("click.example.jp", 200), ("evil.example", 421)):
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"host": host}) as web:
+                answer = await web.get(sent.open_path(1))
+            assert answer.status_code == status
+            assert answer.headers["cache-control"] == "no-store"
