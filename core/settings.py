@@ -5,19 +5,18 @@ A wrong or unknown value stops the start with its name and the reason.
 """
 
 import os
-from datetime import date
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from core.errors import ConfigurationError, Fault
+from core.ways_out import DirectSettings, Port, RelaySettings
 
-Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -39,50 +38,6 @@ def _is_loopback(host: str) -> bool:
 
 
 PublicUrl = Annotated[str, AfterValidator(safe_tracker_url)]
-
-
-class SourceSettings(BaseModel):
-    """What every way out has: a name of its own, the worker pools that it serves, its share among several."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field("", max_length=100, pattern=r"^[\w.:\[\]-]*$")
-    pools: tuple[Literal["bulk", "fast"], ...] = Field(("bulk", "fast"), min_length=1)
-    weight: int = Field(1, ge=1, le=1000)
-    daily_cap: int | None = Field(None, ge=1)
-    warmup_from: date | None = None
-    warmup: tuple[Annotated[int, Field(ge=1)], ...] = Field((), max_length=366)
-
-
-class RelaySettings(SourceSettings):
-    """A mail server that takes all our mail."""
-
-    host: str
-    port: Port = 25
-    username: str | None = None
-    password: SecretStr | None = None
-    tls: Literal["none", "starttls", "starttls-required", "tls"] = "starttls"
-    ca_file: Path | None = None
-    connections: int = Field(10, ge=1, le=1000)
-    rate: float | None = Field(None, gt=0)
-    messages_per_connection: int = Field(1000, ge=1)
-
-    @property
-    def label(self) -> str:
-        """Its name, or where it is."""
-        return self.name or f"{self.host}:{self.port}"
-
-
-class DirectSettings(SourceSettings):
-    """Delivery to the receivers' own servers, from a local address."""
-
-    local_address: IPv4Address | IPv6Address | None = None
-    ehlo_name: str = ""
-
-    @property
-    def label(self) -> str:
-        """Its name, or its address."""
-        return self.name or (str(self.local_address) if self.local_address else "direct")
 
 
 def _default_data_dir() -> Path:
@@ -163,6 +118,7 @@ class Settings(BaseSettings):
     loopback_routes: bool = False
     shaping_file: Path | None = None
 
+    trackers: int = Field(default=1, ge=1, le=16)
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     retry_first: Seconds = 300
     retry_cap: Seconds = 4 * 3600

@@ -3,7 +3,8 @@
 from random import SystemRandom
 
 from core.clock import Clock
-from core.settings import DirectSettings, RelaySettings, Settings
+from core.settings import Settings
+from core.ways_out import DirectSettings, RelaySettings
 from delivery import recovery
 from delivery.allowance import DailyAllowance, daily_cap
 from delivery.pacing.caps import Caps

@@ -53,6 +53,10 @@ def services(settings: Settings, dsns: Dsns, inherited: Mapping[str, str]) -> li
             else [child("mailbox", roles.MAILBOX, "mailbox", stage=MAILBOX_STAGE)]
         ),
         child("tracker", roles.TRACKER, "tracker"),
+        *(
+            child(f"tracker-{slot}", roles.TRACKER, "tracker", "--slot", str(slot))
+            for slot in range(1, settings.trackers)
+        ),
         child("pages", roles.PAGES, "pages"),
         child("inbound", roles.INBOUND, "inbound"),
         child("scheduler", roles.SCHEDULER, "scheduler"),

@@ -6,6 +6,7 @@
 | worker of the pool `bulk`, slot 0 to 255 | 10 + slot |
 | worker of the pool `fast`, slot 0 to 9 | 270 + slot |
 | worker of the pool `jobs`, slot 0 to 9 | 280 + slot |
+| tracker, slot 1 to 15 | 290 + slot |
 """
 
 import socket
@@ -15,6 +16,7 @@ from core.errors import ConfigurationError
 LOOPBACK = "127.0.0.1"
 _HIGHEST = 65535
 _PROCESSES = {"api": 0, "tracker": 1, "scheduler": 2, "mailbox": 3, "pages": 4, "inbound": 5}
+_TRACKERS = 290
 _POOLS = {"bulk": (10, 256), "fast": (270, 10), "jobs": (280, 10)}
 
 ALONE = tuple(_PROCESSES)
@@ -26,6 +28,11 @@ POOLS = tuple(_POOLS)
 def metrics_port(base: int, process: str) -> int:
     """Return the metrics port of a process that is alone of its kind on a machine; 0 if `base` turns metrics off."""
     return _checked(base, _PROCESSES[process])
+
+
+def tracker_metrics_port(base: int, slot: int) -> int:
+    """Return the metrics port of one tracker; the first has that of a tracker that is alone."""
+    return _checked(base, _TRACKERS + slot) if slot else metrics_port(base, "tracker")
 
 
 def worker_metrics_port(base: int, pool: str, slot: int) -> int:

@@ -15,6 +15,7 @@ import asyncpg
 from core import sql
 from core.database import AWAY
 from core.errors import NotFound, Unavailable
+from core.tokens import PERSONAL
 
 SQL = sql.load(__package__ or "", "links.sql")
 
@@ -26,16 +27,25 @@ _SCHEMES = frozenset({"http", "https"})
 
 @dataclass(frozen=True, slots=True)
 class RunLinks:
-    """A run's account, and the targets of its links by number, each fit for a Location header."""
+    """A run's account, and the targets of its links by number, each fit for a Location header.
+
+    `goes_on`: the numbers of those that end with what is sealed in a mail.
+    """
 
     account_id: UUID
     targets: tuple[str, ...]
+    goes_on: frozenset[int]
 
-    def target(self, number: int) -> str:
-        """Return where link `number` leads; raise NotFound if the run has no such link."""
+    def target(self, number: int, personal: str) -> str:
+        """Return where link `number` leads; raise NotFound if the run has no such link.
+
+        `personal` is the target's end where the link has one of its reader's own. The host was never part of it.
+        """
         if not 0 <= number < len(self.targets) or not self.targets[number]:
             raise NotFound("No such link")
-        return self.targets[number]
+        if personal and number not in self.goes_on:
+            raise NotFound("No such link")
+        return self.targets[number] + quote(personal, safe=_SAFE)
 
 
 class Links:
@@ -65,7 +75,12 @@ class Links:
             raise Unavailable("The links can't be read just now") from error
         if row is None:
             raise NotFound("No such run")
-        links = RunLinks(row["account_id"], tuple(location(url) for url in row["links"]))
+        urls: list[str] = row["links"]
+        links = RunLinks(
+            row["account_id"],
+            tuple(location(url.removesuffix(PERSONAL)) for url in urls),
+            frozenset(number for number, url in enumerate(urls) if url.endswith(PERSONAL)),
+        )
         self._kept[run_id] = links
         if len(self._kept) > self._keep:
             self._kept.popitem(last=False)

@@ -28,7 +28,8 @@ OPEN, UNSUBSCRIBE, PREFERENCES, HONEYPOT, WEB, FIRST_LINK = 0, 1, 2, 3, 4, 5
 class Assembled:
     """Compiled parts; `html` is None for a plain text mail. `links` are the tracked targets by number.
 
-    `shown` are the names of the attachments that the HTML shows.
+    `shown` are the names of the attachments that the HTML shows. `personal`: some links end with something of the
+    reader, to be sealed once it is rendered.
     """
 
     subject: PartTemplate
@@ -36,11 +37,13 @@ class Assembled:
     text: PartTemplate
     links: tuple[str, ...]
     shown: frozenset[str]
+    personal: bool
 
 
-def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Assembled:
+def assemble(content: Content, *, tracker_url: str, personal: bool = True, direct: bool = True) -> Assembled:
     """Return the content's compiled parts; raise InvalidTemplate with every fault that shows without rendering.
 
+    `personal=False` leaves links that end with something of the reader as they are.
     `direct=False` has all parts rendered by the sandbox, to the same outcome.
     """
     links = Links()
@@ -48,7 +51,9 @@ def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Asse
     subject = trees.parsed("subject", content.subject, "/subject")
     if "\r" in content.subject or "\n" in content.subject:
         links.faults.append(Fault("/subject", "line_break", "a subject is one line"))
-    html, shown = _html(content, trees, links, tracker_url) if content.html.strip() else (None, frozenset[str]())
+    html, shown = None, frozenset[str]()
+    if content.html.strip():
+        html, shown = _html(content, trees, links, tracker_url, personal=personal)
     text = _text(content, trees, links, tracker_url)
     names = {
         footer.OPEN_TOKEN: OPEN,
@@ -65,6 +70,7 @@ def assemble(content: Content, *, tracker_url: str, direct: bool = True) -> Asse
         text=_compiled("text", text, names, content.keys, direct=direct),
         links=tuple(links.urls),
         shown=shown,
+        personal=links.personal and personal,
     )
 
 
@@ -91,13 +97,15 @@ class _Trees:
             return nodes.Template([], lineno=1)
 
 
-def _html(content: Content, trees: _Trees, links: Links, tracker_url: str) -> tuple[nodes.Template, frozenset[str]]:
+def _html(
+    content: Content, trees: _Trees, links: Links, tracker_url: str, *, personal: bool
+) -> tuple[nodes.Template, frozenset[str]]:
     preheader = trees.parsed("html", content.preheader, "/preheader")
     if any(not isinstance(statement, nodes.Output) for statement in preheader.body):
         links.faults.append(Fault("/preheader", "not_allowed", "a preheader prints values, without conditions"))
     tree = trees.parsed("html", content.html, "/html")
     skeleton = Skeleton(tree)
-    track_html(skeleton, links, f"{tracker_url}/c/", track=content.track_clicks)
+    track_html(skeleton, links, f"{tracker_url}/c/", track=content.track_clicks, personal=personal)
     if links.faults:
         return tree, frozenset()
     shown = embed(skeleton, content_ids(content), links.faults)

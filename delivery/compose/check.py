@@ -57,7 +57,7 @@ def check(content: Content, *, samples: Sequence[Mapping[str, object]]) -> Check
         faults.append(Fault("/html", "empty", "a mail needs an HTML or a text part"))
     faults += _attachment_faults(content)
     try:
-        assembled = assemble(content, tracker_url=_TRACKER)
+        assembled = assemble(content, tracker_url=_TRACKER, personal=False)
     except InvalidTemplate as error:
         raise InvalidTemplate(faults=[*faults, *error.faults]) from None
     previews = [_preview(assembled, sample, faults) for sample in (*samples[:MAX_SAMPLES], {})]

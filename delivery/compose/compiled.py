@@ -35,6 +35,7 @@ from delivery.compose.enclosed import enclose
 from delivery.compose.errors import RenderFailed
 from delivery.compose.language import PREFERENCES_URL, UNSUBSCRIBE_URL, WEB_URL
 from delivery.compose.mime import Body
+from delivery.compose.personal import seal
 from delivery.compose.render import one_line
 from delivery.dkim import DkimSigner
 from delivery.envelope import Envelope
@@ -80,6 +81,7 @@ class CompiledContent:
         dkim: DkimSigner | None,
         fixed: list[tuple[bytes, bytes]],
         files: Mapping[UUID, bytes],
+        impersonal: Callable[[], Assembled],
         untracked: Callable[[], Assembled],
     ) -> None:
         self.links = parts.links
@@ -102,7 +104,9 @@ class CompiledContent:
             slots[UNSUBSCRIBE] = SLOT_LETTER
         slots[FIRST_LINK:] = [SLOT_LINK + number for number in range(len(self.links))]
         self._tokens = signer.for_run(run_id, slots)
-        self._consented = Consented(content.tracking, parts, untracked, lambda: self._tokens.mint(NOBODY)[0])
+        self._consented = Consented(
+            content.tracking, parts, impersonal, untracked, lambda: self._tokens.mint(NOBODY)[0]
+        )
         seed = run_id.bytes + orjson.dumps(content.to_json())
         enclosed = enclose(content, parts.shown, files)
         self._body = Body(seed, has_html=parts.html is not None, enclosed=enclosed)
@@ -172,6 +176,8 @@ class CompiledContent:
             html = None
             if parts.html is not None:
                 html = parts.html.render(recipient.values, tokens, own)
+                if parts.personal:
+                    html = seal(html, self._tokens, tokens)
             return [(b"Content-Type", multipart)], self._body.multipart(text, html)
         encoding, _, encoded = self._body.encode(text)
         described = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Content-Transfer-Encoding", encoding)]
@@ -222,6 +228,7 @@ def compile_content(
         dkim=dkim,
         fixed=_fixed_fields(content, list_id=list_id, feedback_id=feedback_id, forward_replies=forward_replies),
         files=files,
+        impersonal=partial(assemble, content, tracker_url=tracker_url, personal=False, direct=direct),
         untracked=partial(assemble, without_tracking(content), tracker_url=tracker_url, direct=direct),
     )
 

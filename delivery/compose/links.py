@@ -1,9 +1,12 @@
 """Which links of a template are tracked: found at compile time, numbered, replaced by a hole for a token.
 
 Tracked are constant http(s) links: `<a href>` and `<area href>` in HTML, plain addresses in text. They are numbered
-from 0 in the order in which they first appear, HTML before text; the same address has one number. A link with
-something computed in it stays as it is, for what it leads to isn't known; so do links inside comments (Outlook's
-conditional ones too) and `mailto:`, `tel:` and `#anchor`.
+from 0 in the order in which they first appear, HTML before text; the same address has one number.
+
+A link of HTML whose address is constant as far as its path, and computed from there on, is tracked as well: its number
+leads to the constant part, and the rest is sealed behind the token of each mail (personal.py). In text such a link
+stays as it is, for lines of text must not grow so long; so does one whose host is computed, for what it leads to isn't
+known, and links inside comments (Outlook's conditional ones too) and `mailto:`, `tel:` and `#anchor`.
 """
 
 import re
@@ -11,12 +14,14 @@ from collections.abc import Iterator
 from html import unescape
 
 from core.errors import Fault
-from core.tokens import MAX_LINKS
+from core.tokens import MAX_LINKS, PERSONAL
 from delivery.compose.markup import Run, Tag, Unclosed, scan
+from delivery.compose.personal import MARK
 from delivery.compose.tree import HOLE, SEAM, Skeleton, constant, hole
 
 _SCHEMES = ("http://", "https://", "mailto:", "tel:")
 _TRACKED = ("http://", "https://")
+_FIXED = re.compile(rf"https?://[^/?#\s{HOLE}{SEAM}]+[/?#][^{HOLE}{SEAM}]*", re.IGNORECASE)
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _IN_TEXT = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{1,2048}", re.IGNORECASE)
 _CONTINUES = re.compile(rf"{SEAM}*[{HOLE}A-Za-z0-9\-_~/?#@$&*+=%]")
@@ -31,6 +36,8 @@ class Links:
     def __init__(self) -> None:
         self.urls: dict[str, int] = {}
         self.faults: list[Fault] = []
+        self.personal = False
+        """Whether there are some with a part of the reader's own."""
 
     def number(self, url: str, pointer: str) -> int:
         """Return the number of this link, a new one if it wasn't met before."""
@@ -44,8 +51,11 @@ def link_hole(number: int) -> str:
     return f"_link{number}"
 
 
-def track_html(skeleton: Skeleton, links: Links, prefix: str, *, track: bool) -> None:
-    """Replace the links of an HTML template by `prefix` and a hole; note every fault of links and markup."""
+def track_html(skeleton: Skeleton, links: Links, prefix: str, *, track: bool, personal: bool = True) -> None:
+    """Replace the links of an HTML template by `prefix` and a hole; note every fault of links and markup.
+
+    `personal=False` only numbers the links with something computed in them, and leaves them as they are.
+    """
     try:
         for tag in scan(skeleton.text):
             _refuse_unsafe_holes(skeleton, tag, links.faults)
@@ -56,9 +66,20 @@ def track_html(skeleton: Skeleton, links: Links, prefix: str, *, track: bool) ->
                 continue
             url = unescape(skeleton.text[href.start : href.end]).strip()
             _judge(url, skeleton.line(href.start), "/html", links.faults)
-            if track and url.lower().startswith(_TRACKED) and HOLE not in url and SEAM not in url:
+            if not track or not url.lower().startswith(_TRACKED):
+                continue
+            computed = min((at for at in (url.find(HOLE), url.find(SEAM)) if at >= 0), default=-1)
+            if computed < 0:
                 name = link_hole(links.number(url, "/html"))
                 skeleton.replace(href.start, href.end, [constant(prefix), hole(name)])
+            elif (fixed := _FIXED.match(url)) is not None:
+                links.personal = True
+                name = link_hole(links.number(fixed[0] + PERSONAL, "/html"))
+                if personal:
+                    source = skeleton.text[href.start : href.end]
+                    ends = href.start + min(at for at in (source.find(HOLE), source.find(SEAM)) if at >= 0)
+                    skeleton.replace(href.start, ends, [constant(prefix), hole(name), constant(MARK)])
+                    skeleton.replace(href.end, href.end, [constant(MARK)])
     except Unclosed as unclosed:
         line = skeleton.line(unclosed.start)
         links.faults.append(Fault("/html", "markup", f"line {line}: a tag is not closed"))

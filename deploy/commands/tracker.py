@@ -1,9 +1,15 @@
 """`todoku tracker`: pixel, click redirect, one-click unsubscribe."""
 
+from typing import Annotated
+
+import typer
+
 from deploy import ports, process
 
 
-def tracker() -> None:
+def tracker(
+    slot: Annotated[int, typer.Option(min=0, max=15, help="Its number among this machine's trackers.")] = 0,
+) -> None:
     """Take in opens, clicks and unsubscribes; this is what faces the internet."""
 
     async def serve(this: process.Process) -> None:
@@ -11,4 +17,5 @@ def tracker() -> None:
 
         await wired.serve(this)
 
-    process.run("tracker", serve, metrics_port=lambda base: ports.metrics_port(base, "tracker"))
+    name = f"tracker-{slot}" if slot else "tracker"
+    process.run(name, serve, metrics_port=lambda base: ports.tracker_metrics_port(base, slot))

@@ -8,7 +8,8 @@ import asyncpg
 
 from core.clock import Clock
 from core.errors import ConfigurationError, InvalidInput
-from core.settings import DirectSettings, RelaySettings, Settings
+from core.settings import Settings
+from core.ways_out import DirectSettings, RelaySettings
 from delivery.allowance import daily_cap
 from delivery.routing.routes import Route
 from delivery.shaping import Limits

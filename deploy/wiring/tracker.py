@@ -19,6 +19,7 @@ async def serve(this: Process) -> None:
             pages_url=settings.public_pages_url,
             host=settings.tracker_host,
             port=settings.tracker_port,
+            shared=settings.trackers > 1,
             stop=this.stop,
             clock=this.clock,
             new_id=this.new_id,

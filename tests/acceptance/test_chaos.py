@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.support.misbehaving_sink import MisbehavingSink, misbehaving_sink
 from tests.support.service import Service, running_service
 

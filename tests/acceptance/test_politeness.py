@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from core.settings import DirectSettings
+from core.ways_out import DirectSettings
 from delivery.pacing.turns import LATE
 from tests.support.counting_sink import CountingSink, counting_sink
 from tests.support.dns import dns_server

@@ -18,7 +18,7 @@ from statistics import median
 
 import asyncpg
 
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.benchmarks import peers, processor_time
 from tests.benchmarks.figure import Figure
 from tests.support.service import Service, running_service

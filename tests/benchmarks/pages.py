@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from api.pages.stamps import Stamps
 from core.clock import SystemClock
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from deploy.keys import load_signer
 from tests.benchmarks import unsubscribes
 from tests.benchmarks.browsing import BROWSERS, at_once, one

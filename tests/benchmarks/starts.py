@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.benchmarks.figure import Figure
 from tests.support.counting_sink import CountingSink, counting_sink
 from tests.support.service import Service, running_service

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from core.ids import decode
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.benchmarks import peers
 from tests.benchmarks.figure import Figure
 from tests.support.service import Service, running_service

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import DirectSettings
+from core.ways_out import DirectSettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.dns import dns_server
 from tests.support.postfix import Postfix, receiver, running_postfix

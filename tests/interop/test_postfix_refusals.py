@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.postfix import RELAY, Postfix, running_postfix
 from tests.support.waiting import eventually

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.postfix import RELAY, running_postfix
 

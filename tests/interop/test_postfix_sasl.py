@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.dovecot_auth import DovecotAuth, dovecot_auth
 from tests.support.postfix import Postfix, running_postfix

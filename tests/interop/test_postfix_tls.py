@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
 from tests.support.postfix import RELAY, running_postfix
 from tests.support.scripted_smtp import make_certificate

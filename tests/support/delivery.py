@@ -12,8 +12,9 @@ import asyncpg
 
 from core.clock import SystemClock
 from core.ids import IdSource
-from core.settings import RelaySettings, Settings
+from core.settings import Settings
 from core.tokens import LinkSigner
+from core.ways_out import RelaySettings
 from delivery import worker
 from delivery.compose.content import Content, Sender
 from delivery.contents import ContentCache

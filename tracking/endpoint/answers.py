@@ -5,7 +5,6 @@ Every answer carries the same strict headers and is never stored by a cache.
 
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
 from importlib import resources
@@ -61,7 +60,6 @@ HEAD_TOO_LARGE = make(431, _BARE)
 _ERROR_HEADERS = {503: {"retry-after": str(RETRY_AFTER)}}
 
 
-@lru_cache(maxsize=4_096)
 def redirect(target: str, status: int = 302) -> Answer:
     """Send the reader on; `target` is ASCII, without line breaks, and ours."""
     return make(status, {**_BARE, "location": target})

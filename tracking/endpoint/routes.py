@@ -1,7 +1,7 @@
 """The tracker's routes: what a mail's links and a reader's button lead to.
 
     GET  /o/{token}   the pixel; an open
-    GET  /c/{token}   a click, then on to the link stored with the run's frozen content
+    GET  /c/{token}   a click, then on to the link of the run's frozen content, with what is sealed behind the token
     GET  /u/{token}   on to the members' own page about leaving; changes nothing
     POST /u/{token}   one-click unsubscribe (RFC 8058)
     GET  /p/{token}   on to the members' own page about choices; changes nothing
@@ -114,24 +114,27 @@ class Tracker:
         return self._counted(request, delivery, "open", answers.PIXEL)
 
     def _follow_link(self, request: Request, token: str) -> _Later:
-        delivery = self._opened(token)
-        if delivery.slot == SLOT_HONEYPOT:
+        delivery, personal = self._signer.open_link(token)
+        if delivery.slot == SLOT_HONEYPOT and not personal:
             return self._counted(request, delivery, "honeypot", answers.NOTHING)
+        if delivery.slot < SLOT_LINK:
+            raise Tampered
         known = self._links.kept(delivery.run_id)
         if known is not None:
-            return self._to_target(request, delivery, known)
-        task = asyncio.get_running_loop().create_task(self._look_up(request, delivery))
+            return self._to_target(request, delivery, personal, known)
+        task = asyncio.get_running_loop().create_task(self._look_up(request, delivery, personal))
         self._looking_up.add(task)
         task.add_done_callback(self._looking_up.discard)
         return task
 
-    async def _look_up(self, request: Request, delivery: TokenContent) -> Answer:
-        answer = self._to_target(request, delivery, await self._links.of(delivery.run_id))
+    async def _look_up(self, request: Request, delivery: TokenContent, personal: str) -> Answer:
+        answer = self._to_target(request, delivery, personal, await self._links.of(delivery.run_id))
         return answer if isinstance(answer, Answer) else await answer
 
-    def _to_target(self, request: Request, delivery: TokenContent, links: RunLinks) -> _Later:
+    def _to_target(self, request: Request, delivery: TokenContent, personal: str, links: RunLinks) -> _Later:
         number = delivery.slot - SLOT_LINK
-        return self._counted(request, delivery, "click", answers.redirect(links.target(number)), number)
+        answer = answers.redirect(links.target(number, personal))
+        return self._counted(request, delivery, "click", answer, number)
 
     def _unsubscribe(self, request: Request, token: str) -> _Later:
         delivery = self._opened(token, SLOT_UNSUBSCRIBE)
@@ -156,10 +159,10 @@ class Tracker:
         """Send a reader to the same path of the members' own pages; the token in it is authentic, so ours."""
         return answers.redirect(self._pages_url + request.path, status=303)
 
-    def _opened(self, token: str, slot: int | None = None) -> TokenContent:
-        """Open a token; Tampered if it isn't ours or not one for `slot` (None: a link, the hidden one too)."""
+    def _opened(self, token: str, slot: int) -> TokenContent:
+        """Open a token; Tampered if it isn't ours or is for another slot."""
         content = self._signer.open(token)
-        if content.slot != slot if slot is not None else SLOT_HONEYPOT != content.slot < SLOT_LINK:
+        if content.slot != slot:
             raise Tampered
         return content
 

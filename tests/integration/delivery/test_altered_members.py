@@ -9,7 +9,7 @@ import pytest
 
 from core.clock import Clock
 from core.ids import IdSource
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from members.accounts import open_account
 from members.kek import Kek
 from members.keyring import KeyRings

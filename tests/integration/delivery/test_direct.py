@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from core.ids import IdSource
-from core.settings import DirectSettings
+from core.ways_out import DirectSettings
 from tests.support.counting_sink import CountingSink, counting_sink
 from tests.support.delivery import arrange_run, outcomes, running_worker, settled
 from tests.support.dns import DnsServer, dns_server

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from core.ids import IdSource
-from core.settings import RelaySettings
+from core.ways_out import RelaySettings
 from tests.support.delivery import Members, arrange_run, outcomes, running_worker, settled
 from tests.support.mailbox import RunningMailbox, running_mailbox
 from tests.support.waiting import eventually

@@ -12,7 +12,8 @@ import pytest
 from core.clock import Clock
 from core.errors import InvalidInput
 from core.ids import IdSource
-from core.settings import DirectSettings, RelaySettings, Settings
+from core.settings import Settings
+from core.ways_out import DirectSettings, RelaySettings
 from delivery.pacing.restrictions import Restrictions
 from delivery.pacing.sites import Sites
 from delivery.routing.errors import NoSuchDomain, NullMx

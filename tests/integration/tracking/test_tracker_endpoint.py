@@ -66,6 +66,23 @@ async def test_a_click_leads_to_the_link_that_was_frozen_with_the_run(
     assert await counted(main, sent) == {("click", -1): (3, 2), ("click", 0): (1, 1), ("click", 1): (2, 2)}
 
 
+async def test_a_link_goes_on_with_what_is_sealed_behind_its_token(
+    main: asyncpg.Pool, web: httpx.AsyncClient, new_id: IdSource
+) -> None:
+    sent = await make_run(main, new_id, links=["https://shop.example.jp/c?code={+personal}", "https://b.example/"])
+    tokens = SIGNER.for_run(sent.run_id, [SLOT_LINK, SLOT_LINK + 1])
+    personal, constant = tokens.mint(1)[0]
+    ends = {"7F&n=é ": "7F&n=%C3%A9%20", "": "", "@evil.example/\r\nx: y": "@evil.example/%0D%0Ax:%20y"}
+    for end, quoted in ends.items():
+        answer = await web.get(f"/c/{personal.decode()}{tokens.seal(personal, end).decode()}")
+        assert (answer.status_code, answer.headers["location"]) == (302, "https://shop.example.jp/c?code=" + quoted)
+    sealed = tokens.seal(personal, "7F").decode()
+    for wrong in (constant.decode() + sealed, personal.decode() + sealed[:-1], personal.decode() + "A" * 10_000):
+        assert (await web.get("/c/" + wrong)).status_code == 404
+    assert (await web.get(f"/c/{constant.decode()}{tokens.seal(constant, 'x').decode()}")).status_code == 404
+    assert await counted(main, sent) == {("click", -1): (3, 1), ("click", 0): (3, 1)}
+
+
 async def test_no_request_can_name_a_target_of_its_own(main: asyncpg.Pool, web: httpx.AsyncClient, sent: Run) -> None:
     answer = await web.get(sent.click_path(1, 0) + "?url=https://evil.example&to=//evil.example")
     assert answer.headers["location"] == "https://shop.example.jp/spring?a=1&b=2"

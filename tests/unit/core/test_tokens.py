@@ -106,3 +106,33 @@ def test_the_largest_link_number_is_bounded() -> None:
 def test_unusable_keys_stop_the_start(keys: dict[int, bytes], primary: int) -> None:
     with pytest.raises(ConfigurationError):
         LinkSigner(keys, primary)
+
+
+@given(st.integers(0, 2**32 - 1), st.text(st.characters(exclude_categories=("Cs",)), max_size=60))
+def test_what_is_sealed_behind_a_link_opens_behind_it(seq: int, personal: str) -> None:
+    tokens = SIGNER.for_run(RUN, SLOTS)
+    token = tokens.mint(seq)[0][2]
+    sealed = tokens.seal(token, personal)
+    assert SIGNER.open_link((token + sealed).decode()) == (TokenContent(RUN, seq, SLOT_LINK), personal)
+    assert tokens.seal(token, personal) == sealed
+    rotated = LinkSigner(KEYS, 2)
+    assert rotated.open_link((token + sealed).decode())[1] == personal
+
+
+def test_nothing_else_opens_behind_a_link() -> None:
+    tokens = SIGNER.for_run(RUN, SLOTS)
+    minted = tokens.mint(7)[0]
+    token, other = minted[2].decode(), minted[3].decode()
+    sealed = tokens.seal(minted[2], "number=12").decode()
+    assert "12" not in sealed
+    wrong = [other + sealed, token + sealed + "=", token + sealed + "A", token + sealed[:-1], token + "A", token + "é"]
+    wrong += [
+        token + sealed[:place] + chr(ord(sealed[place]) ^ (1 << bit)) + sealed[place + 1 :]
+        for place in range(len(sealed))
+        for bit in range(7)
+    ]
+    foreign = LinkSigner({1: b"c" * 32}, 1).for_run(RUN, SLOTS)
+    wrong.append(token + foreign.seal(minted[2], "number=12").decode())
+    for text in wrong:
+        with pytest.raises(Tampered):
+            SIGNER.open_link(text)

@@ -94,7 +94,7 @@ def test_nothing_but_links_is_touched() -> None:
         '<!-- <a href="https://in.comment/"> --><!--[if mso]><v:rect href="https://vml.jp/"/><![endif]-->'
         '<link href="https://css.jp/x.css"><img src="https://img.jp/a.png"><a name="https://name.jp/">x</a>'
         '<a href="mailto:a@b.jp">m</a><a href="tel:0312345678">t</a><a href="#top">#</a>'
-        '<a href="https://x.jp/?n={{ points }}">hole</a><style>a[href="https://style.jp/"]{color:red}</style> 1 < 2'
+        '<a href="https://x{{ points }}.jp/?n=1">hole</a><style>a[href="https://style.jp/"]{color:red}</style> 1 < 2'
     )
     source = untouched + "{{ unsubscribe_url }}"
     envelope = compose(html=source, track_opens=False, values={"points": 5})

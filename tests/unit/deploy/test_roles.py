@@ -4,7 +4,8 @@ import pytest
 from pydantic import SecretStr
 
 from core.errors import ConfigurationError
-from core.settings import RelaySettings, Settings
+from core.settings import Settings
+from core.ways_out import RelaySettings
 from deploy import fleet, ports, roles
 from deploy.dsns import Dsns
 from deploy.fleet import MAILBOX_SECONDS, POSTGRES_SECONDS, SERVICE_SECONDS
@@ -91,6 +92,8 @@ def test_everything_stops_within_ten_seconds() -> None:
 def test_no_two_processes_share_a_metrics_port() -> None:
     alone = [ports.metrics_port(9400, name) for name in ("api", "tracker", "scheduler", "mailbox", "pages", "inbound")]
     bulk = [ports.worker_metrics_port(9400, "bulk", slot) for slot in range(256)]
+    trackers = [ports.tracker_metrics_port(9400, slot) for slot in range(16)]
+    assert trackers[0] == ports.metrics_port(9400, "tracker")
     rest = [ports.worker_metrics_port(9400, pool, slot) for pool in ("fast", "jobs") for slot in range(10)]
     every = alone + bulk + rest
     assert len(set(every)) == len(every)

@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from core.settings import DirectSettings, RelaySettings, Settings
+from core.settings import Settings
+from core.ways_out import DirectSettings, RelaySettings
 from tests.unit.docs.reading import code, page, rows, section
 
 MADE = {"data_dir": "$XDG_DATA_HOME/todoku", "workers": "number of cores"}
