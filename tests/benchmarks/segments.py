@@ -1,15 +1,14 @@
-"""How long a preview takes, and how fast sealed values are scanned: `make bench ARGS=segments`.
+"""How fast sealed values are scanned: `make bench ARGS=segments`.
 
-Members are sealed as an import seals them and stand in a vault of `BENCH_MEMBERS`. Rules that facets answer are asked
-as a request asks them; sealed ones as a worker makes a preview, beside what no scan can do without, in the same run.
+Members are sealed as an import seals them and stand in a vault of `BENCH_MEMBERS`. Rules are asked as a worker makes a
+preview, beside what no scan can do without, in the same run. What facets answer: tests/benchmarks/previews.py.
 """
 
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -37,22 +36,11 @@ from tracking.engagement import MemberEngagement
 
 MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
 BATCH = 10_000
-ROUNDS = 5
 FLOOR = 20_000
 NAMES = ("佐藤 太郎", "鈴木 花子", "高橋 一郎", "田中 美咲", "伊藤 健", "John Smith", "Mary Jones")
 CITIES = ("tokyo", "osaka", "nagoya", "sapporo", "fukuoka")
 PLANS = ("gold", "silver", "bronze", "none")
 
-AT_ONCE: dict[str, Any] = {
-    "open, a fifth": {"attribute": "city", "equals": "tokyo"},
-    "open, a range": {"attribute": "age", "between": [20, 29]},
-    "open, a part of a text": {"attribute": "city", "contains": "Oya"},
-    "open, two of five and a range": {
-        "all": [{"attribute": "city", "in": ["tokyo", "osaka"]}, {"attribute": "age", "greater": 50}]
-    },
-    "matchable, a quarter": {"attribute": "plan", "equals": "gold"},
-    "matchable, all but a quarter": {"attribute": "plan", "not_equals": "gold"},
-}
 SCANNED: dict[str, Any] = {
     "sealed, a part of the name": {"attribute": "name", "contains": "田中"},
     "sealed, two tests": {
@@ -83,17 +71,6 @@ class Bench:
     def previews(self) -> PreviewStore:
         return PreviewStore(self.vault, self.rings, self.audiences)
 
-    async def at_once(self, rule: Any) -> int:
-        found = await self.previews.at_once(self.account_id, await self.audiences.of_rule(self.account_id, rule))
-        assert found is not None
-        return found.count.matching
-
-    async def read_whole(self) -> int:
-        async with self.vault.acquire() as connection, connection.transaction():
-            await connection.execute("SET LOCAL max_parallel_workers_per_gather = 2")
-            counted: int = await connection.fetchval("SELECT count(sealed) FROM member")
-            return counted
-
     async def scanned(self, rule: Any) -> int:
         preview_id = self.new_id()
         audience = await self.audiences.of_rule(self.account_id, rule)
@@ -111,21 +88,12 @@ async def measure(dsns: Dsns) -> list[Figure]:
         for pool, table in ((owner, "member"), (owner, "keys.member_key")):
             await pool.execute(f"VACUUM ANALYZE {table}")
         figures = []
-        seconds, _ = await _timed(bench.read_whole, ROUNDS)
-        figures.append(
-            _figure("the table read whole", seconds * 1000, "ms", "count(*) and nothing asked, on both cores")
-        )
-        for name, rule in AT_ONCE.items():
-            seconds, matching = await _timed(lambda rule=rule: bench.at_once(rule), ROUNDS)
-            figures.append(
-                _figure(f"preview: {name}", seconds * 1000, "ms", f"{matching:,} of {MEMBERS:,}; count and samples")
-            )
         floor = await _floor(bench)
         figures.append(_figure("bare opens", 1 / floor, "1/s", "unwrap a member's key, open the profile; one core"))
         for name, rule in SCANNED.items():
-            busy = time.process_time()
-            seconds, matching = await _timed(lambda rule=rule: bench.scanned(rule), 1)
-            cpu = time.process_time() - busy
+            busy, began = time.process_time(), time.perf_counter()
+            matching = await bench.scanned(rule)
+            seconds, cpu = time.perf_counter() - began, time.process_time() - busy
             told = f"{matching:,} of {MEMBERS:,}; Python's own time {cpu / MEMBERS * 1e6:.1f} µs a member"
             figures.append(_figure(f"scan: {name}", MEMBERS / seconds, "members/s", told))
             if name.startswith("sealed, a part"):
@@ -138,16 +106,6 @@ async def measure(dsns: Dsns) -> list[Figure]:
 
 def _figure(name: str, value: float, unit: str, conditions: str) -> Figure:
     return Figure(name=name, value=round(value, 2), unit=unit, conditions=conditions)
-
-
-async def _timed(ask: Callable[[], Awaitable[int]], rounds: int) -> tuple[float, int]:
-    """Return the median time in seconds, and what was found."""
-    times, found = [], 0
-    for _ in range(rounds):
-        began = time.perf_counter()
-        found = await ask()
-        times.append(time.perf_counter() - began)
-    return median(times), found
 
 
 async def _floor(bench: Bench) -> float:
