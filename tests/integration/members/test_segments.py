@@ -77,7 +77,8 @@ class House:
                 stream.extend(piece)
 
             end = await self.source.slice(self.account, audience, after, upper, limit, sink)
-            rows = [struct.unpack(">hi16siq", stream[at : at + 34]) for at in range(19, len(stream) - 2, 34)]
+            # The third field is null: nothing was asked to tell recipients apart by.
+            rows = [struct.unpack(">hi16siqi", stream[at : at + 38]) for at in range(19, len(stream) - 2, 38)]
             assert len(rows) == end.rows
             found += [(UUID(bytes=row[2]), row[4]) for row in rows]
             for reason, total in end.left_out.items():
