@@ -21,6 +21,7 @@ from members.audience import AudienceSource
 from members.bulk import BulkStore
 from members.exports.store import ExportStore
 from members.groups import GroupStore
+from members.growth import GrowthStore
 from members.imports.store import ImportStore
 from members.listing import MemberList
 from members.members import MemberStore
@@ -83,6 +84,7 @@ class Services:
     breakdowns: BreakdownStore
     traits: TraitStore
     why_left: WhyLeft
+    growth: GrowthStore
     events: EventFeed
     mails: MailStore
     notices: NoticeStore

@@ -19,6 +19,7 @@ STOPS_AT_ONCE = 1_000
 BLOCKS_AT_ONCE = 200
 MEMBERS_AT_ONCE = 5_000
 UNCONFIRMED_AT_ONCE = 1_000
+GROWTH_AT_ONCE = 10_000
 RESTRICTIONS_KEPT = 30 * 86_400.0
 """Seconds since they ended."""
 
@@ -94,6 +95,14 @@ async def forget_unconfirmed(vault: asyncpg.Pool, days: int) -> int:
     total = 0
     while forgotten := await vault.fetchval(SQL["forget_unconfirmed"], days, UNCONFIRMED_AT_ONCE):
         total += forgotten
+    return total
+
+
+async def fold_growth(vault: asyncpg.Pool) -> int:
+    """Fold what was counted of members who came and went, by the vault's function for it; return how many deltas."""
+    total = 0
+    while folded := await vault.fetchval(SQL["fold_growth"], GROWTH_AT_ONCE):
+        total += folded
     return total
 
 

@@ -95,6 +95,7 @@ class Sweep:
             Step("sweep_files", lambda: chores.sweep_files(stops), 600.0),
             Step("expire_consents", lambda: chores.expire_consents(stops, consent_days), DAY),
             Step("forget_unconfirmed", lambda: chores.forget_unconfirmed(stops, unconfirmed_days), HOUR),
+            Step("fold_growth", lambda: chores.fold_growth(stops), 60.0),
             Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
             Step("forget", lambda: chores.forget(main, audit_days), HOUR),

@@ -63,6 +63,10 @@ SELECT expired, last_account, last_member FROM app.expire_consents($1, $2, $3, $
 -- In the vault, by a function whose rule is fixed: at most so many a step.
 SELECT app.forget_unconfirmed($1, $2);
 
+-- name: fold_growth
+-- In the vault, by its narrow function for this: at most so many a step.
+SELECT app.fold_growth($1);
+
 -- name: forget_letters
 -- What a link led to is told for a month after its time; the mail itself stays in the record of its run.
 DELETE FROM letter WHERE expires_at < app.now() - interval '30 days';

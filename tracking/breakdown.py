@@ -8,10 +8,10 @@ label that they have now, settled or not.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ import asyncpg
 
 from core import sql
 from core.errors import Fault, InvalidInput
+from members.spans import beginnings, floor
 from tracking import feed
 from tracking.figures import BOUNCED
 from tracking.reports import name_of
@@ -34,11 +35,9 @@ MOST_RUNS = 1_000
 """Runs that one report on providers looks at."""
 
 Step = Literal["minute", "hour", "day"]
-STEPS: tuple[Step, ...] = get_args(Step)
 
 OTHER = "other"
 _HOURS = "By the minute, at most 48"
-_APART = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -172,7 +171,7 @@ class BreakdownStore:
             await name_of(connection, account_id, campaign_id)
             runs = await connection.fetch(SQL["runs"], account_id, campaign_id)
             zone = ZoneInfo(time_zone or next((run["time_zone"] for run in runs if run["time_zone"]), "UTC"))
-            since = _floor(runs[0]["starts_at"] if runs else _EPOCH, step, zone)
+            since = floor(runs[0]["starts_at"] if runs else _EPOCH, step, zone)
             until = (since.astimezone(UTC) + timedelta(hours=hours)).astimezone(zone)
             begins = list(beginnings(since, until, step, zone))
             rows = await connection.fetch(
@@ -199,29 +198,6 @@ class BreakdownStore:
         async with self._main.acquire() as connection:
             runs = await connection.fetch(SQL["runs_between"], account_id, since, until, MOST_RUNS)
             return _providers(await connection.fetch(SQL["by_provider"], [run["run_id"] for run in runs]))
-
-
-def beginnings(since: datetime, until: datetime, step: Step, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield when each step of a zone begins, from `since` (the beginning of one) to before `until`, in order."""
-    at, end = since, until.astimezone(UTC)
-    while at < end:
-        yield at
-        if step == "day":
-            at = _floor(datetime(at.year, at.month, at.day, 12, tzinfo=zone) + timedelta(days=1), step, zone)
-        else:
-            # Counted in UTC, so that an hour which a clock skips or repeats is what it is.
-            at = _floor(at.astimezone(UTC) + _APART[step], step, zone)
-
-
-def _floor(at: datetime, step: Step, zone: ZoneInfo) -> datetime:
-    """Return the beginning of the step that holds `at`, in the zone; both hours of a clock put back stay apart."""
-    if step == "minute":
-        return at.astimezone(zone).replace(second=0, microsecond=0)
-    local = at.astimezone(zone)
-    begin = timedelta(hours=local.hour if step == "day" else 0, minutes=local.minute, seconds=local.second)
-    if step == "hour":
-        return (at - begin - timedelta(microseconds=local.microsecond)).astimezone(zone)
-    return datetime(local.year, local.month, local.day, tzinfo=zone)
 
 
 def _minute(at: datetime) -> int:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from core import ids
 from members.formulas import disarm
+from members.growth import MEANINGS as GROWTH_COUNTS
+from members.growth import Growth
 from tracking import breakdown
 from tracking.breakdown import Breakdown, Provider, Series
 from tracking.figures import COUNTS, RATES, CampaignReport, Figures, LinkReport, PeriodReport, RunReport, VersionReport
@@ -22,6 +24,7 @@ COMPARISON_COLUMNS = ("id", "campaign", "runs", *COUNTS, *RATES)
 VERSION_COLUMNS = ("version", "subject", "runs", *COUNTS, *RATES)
 PERIOD_COLUMNS = ("since", "until", "campaigns", "runs", *COUNTS, *RATES)
 TRAIT_COLUMNS = ("part", "value", *COUNTS, *RATES)
+GROWTH_COLUMNS = ("at", "active", *GROWTH_COUNTS)
 SERIES_COLUMNS = ("at", *breakdown.COUNTS)
 LEAVING_COLUMNS = ("reason", "recipients")
 PROVIDER_COLUMNS = ("provider", *breakdown.COUNTS)
@@ -75,6 +78,11 @@ def traits_csv(reports: Iterable[TraitReport], kind: str | None = None) -> str:
         for one in reports
     ]
     return _written(lines)
+
+
+def growth_csv(spans: Iterable[Growth]) -> str:
+    """Return one line a step."""
+    return _written([GROWTH_COLUMNS, *([getattr(span, name) for name in GROWTH_COLUMNS] for span in spans)])
 
 
 def series_csv(series: Series) -> str:

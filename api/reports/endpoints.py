@@ -1,22 +1,24 @@
 """/v1/reports: what campaigns came to, over time, side by side and at each provider; as JSON and as CSV."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 
 from api.auth import By, Requires
+from api.reports.asked import CompareAsked, GrowthAsked, PeriodAsked, SeriesAsked
 from api.reports.schemas import (
     CampaignReportShown,
-    CompareAsked,
     ComparisonShown,
+    GrowthShown,
+    GrowthSpanShown,
     LinkShown,
     LinksShown,
-    PeriodAsked,
     PeriodShown,
     ProviderShown,
     ProvidersShown,
-    SeriesAsked,
     SeriesShown,
 )
 from api.reports.sheets import AsSheet, Sheet, sheet_of
@@ -24,6 +26,7 @@ from api.route import Route
 from api.services import From
 from api.values import CampaignPath
 from core.clock import Clock
+from members.growth import Growth
 from tracking import sheet
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"], route_class=Route)
@@ -42,6 +45,21 @@ async def period_report_csv(asked: Annotated[PeriodAsked, Query()], by: By, serv
 async def period_report(asked: Annotated[PeriodAsked, Query()], by: By, services: From) -> PeriodShown:
     """Read the sum of all runs that started in a period."""
     return PeriodShown.model_validate(await services.reports.over(by.account_id, *_period(asked, services.clock)))
+
+
+@router.get("/growth.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
+async def growth_report_csv(asked: Annotated[GrowthAsked, Query()], by: By, services: From) -> Sheet:
+    """Download how the list grew and decayed: a line for each day, week or month."""
+    found = await _growth(asked, by, services)
+    return sheet_of(sheet.growth_csv(found), "growth", bom=asked.bom)
+
+
+@router.get("/growth", dependencies=[Requires("reports:read")])
+async def growth_report(asked: Annotated[GrowthAsked, Query()], by: By, services: From) -> GrowthShown:
+    """Read how the list grew and decayed, by day, week or month of a zone."""
+    found = await _growth(asked, by, services)
+    items = [GrowthSpanShown.model_validate(span) for span in found]
+    return GrowthShown(step=asked.step, time_zone=asked.time_zone, items=items)
 
 
 # The .csv routes come first: an id would match their paths too.
@@ -136,6 +154,11 @@ async def deliverability(asked: Annotated[PeriodAsked, Query()], by: By, service
     return ProvidersShown(items=[ProviderShown.model_validate(one) for one in found])
 
 
-def _period(asked: PeriodAsked, clock: Clock) -> tuple[datetime, datetime]:
+async def _growth(asked: GrowthAsked, by: By, services: From) -> Sequence[Growth]:
+    since, until = _period(asked, services.clock)
+    return await services.growth.read(by.account_id, since, until, asked.step, ZoneInfo(asked.time_zone))
+
+
+def _period(asked: PeriodAsked | GrowthAsked, clock: Clock) -> tuple[datetime, datetime]:
     until = asked.until or clock.now()
     return asked.since or until - DEFAULT_PERIOD, until

@@ -1,27 +1,15 @@
 """Reports as they are shown."""
 
 from datetime import datetime
-from typing import Annotated
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from api.values import Answer, CampaignId, GroupId, Instant, RunId, SegmentId
+from api.values import Answer, CampaignId, GroupId, RunId, SegmentId
+from members.growth import MEANINGS as GROWTH
+from members.growth import GrowthStep
 from tracking.breakdown import Step
 from tracking.figures import MEANINGS, RATES
 from tracking.traits import Part
-
-MOST_HOURS = 24 * 366
-MOST_COMPARED = 20
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("There is no such time zone")
-    return name
-
-
-TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
 
 
 class FiguresShown(Answer):
@@ -111,6 +99,32 @@ class PeriodShown(Answer):
     runs: int
     total: FiguresShown
     settled_until: datetime = Field(description="What came before it is told apart by people and machines for good")
+
+
+class GrowthSpanShown(Answer):
+    """What happened to the list from `at` on, for one step."""
+
+    at: datetime
+    active: int = Field(description="On the list at its end: active or paused")
+    joined: int = Field(description=GROWTH["joined"])
+    imported: int = Field(description=GROWTH["imported"])
+    signed_up: int = Field(description=GROWTH["signed_up"])
+    confirmed: int = Field(description=GROWTH["confirmed"])
+    returned: int = Field(description=GROWTH["returned"])
+    unsubscribed: int = Field(description=GROWTH["unsubscribed"])
+    complained: int = Field(description=GROWTH["complained"])
+    bounced: int = Field(description=GROWTH["bounced"])
+    lapsed: int = Field(description=GROWTH["lapsed"])
+    erased: int = Field(description=GROWTH["erased"])
+
+
+class GrowthShown(Answer):
+    """Growth and decay of the list, each step of a zone, those in which nothing happened too."""
+
+    step: GrowthStep
+    time_zone: str
+    items: list[GrowthSpanShown]
+    next: None = None
 
 
 _PART = "value; none: no value, or in none of them; other: of a value beyond the bound, or of mail that names nobody"
@@ -239,41 +253,3 @@ class ComparisonShown(Answer):
 
     items: list[CampaignReportShown]
     next: None = None
-
-
-class SeriesAsked(BaseModel):
-    """Which part of a campaign's time is asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    step: Step = "hour"
-    hours: int = Field(48, ge=1, le=MOST_HOURS, description="From the start of the first run; by the minute up to 48")
-    time_zone: TimeZone | None = Field(None, description="Whose hours and days; if not said, the campaign's, else UTC")
-    bom: bool = Field(default=False, description="Of CSV: begin with a byte order mark, for Excel")
-
-
-class PeriodAsked(BaseModel):
-    """Which runs are asked for, by when they started: those of the last 30 days, if nothing is said."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    since: Instant | None = None
-    until: Instant | None = None
-    bom: bool = Field(default=False, description="Of CSV: begin with a byte order mark, for Excel")
-
-
-class CompareAsked(BaseModel):
-    """Which campaigns are compared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    campaign: list[CampaignId] = Field(min_length=1, max_length=MOST_COMPARED, description="Said once for each")
-    bom: bool = Field(default=False, description="Of CSV: begin with a byte order mark, for Excel")
-
-
-class SheetAsked(BaseModel):
-    """How a sheet is wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bom: bool = Field(default=False, description="Begin with a byte order mark, for Excel")

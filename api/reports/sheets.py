@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.reports.schemas import SheetAsked
+from api.reports.asked import SheetAsked
 
 AsSheet = Annotated[SheetAsked, Query()]
 

@@ -21,6 +21,7 @@ from members.audience import AudienceSource
 from members.bulk import BulkStore
 from members.exports.store import ExportStore
 from members.groups import GroupStore
+from members.growth import GrowthStore
 from members.imports import ImportStore
 from members.listing import MemberList
 from members.members import MemberStore
@@ -108,6 +109,7 @@ def _services(this: Process, opened: Opened) -> Services:
         breakdowns=BreakdownStore(main),
         traits=TraitStore(main),
         why_left=WhyLeft(main),
+        growth=GrowthStore(members),
         events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),

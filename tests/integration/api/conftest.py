@@ -31,6 +31,7 @@ from members.audience import AudienceSource
 from members.bulk import BulkStore
 from members.exports.store import ExportStore
 from members.groups import GroupStore
+from members.growth import GrowthStore
 from members.imports.store import ImportStore
 from members.kek import Kek
 from members.keyring import KeyRings, create_ring
@@ -108,6 +109,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         breakdowns=BreakdownStore(main),
         traits=TraitStore(main),
         why_left=WhyLeft(main),
+        growth=GrowthStore(vault),
         events=EventFeed(main),
         mails=MailStore(main),
         notices=NoticeStore(main),

@@ -203,3 +203,15 @@ async def test_why_readers_left_is_counted_by_campaign_without_its_tests(
     assert sheet.text.split("\r\n")[:3] == ["reason,recipients", "too_many,1", "not_relevant,0"]
     unknown = f"{WHERE}/campaigns/{ids.encode('cmp', new_id())}/leaving"
     assert (await client.get(unknown)).status_code == 404
+
+
+async def test_the_growth_of_the_list_is_told_by_day_week_and_month(client: httpx.AsyncClient) -> None:
+    made = await client.post("/v1/members", json={"email": "new@example.jp", "consent": {"source": "form"}})
+    assert made.status_code == 201, made.text
+    for step in ("day", "week", "month"):
+        found = (await client.get(f"{WHERE}/growth", params={"step": step, "time_zone": "Asia/Tokyo"})).json()
+        assert (found["items"][-1]["joined"], found["items"][-1]["active"]) == (1, 1)
+        assert sum(span["joined"] for span in found["items"]) == 1
+    *_, last = csv.DictReader(StringIO((await client.get(f"{WHERE}/growth.csv")).text))
+    assert (last["joined"], last["active"]) == ("1", "1")
+    assert (await client.get(f"{WHERE}/growth", params={"step": "hour"})).status_code == 422

@@ -1,11 +1,11 @@
-"""When the minutes, hours and days of a zone begin."""
+"""When the minutes, hours, days, weeks and months of a zone begin."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tracking.breakdown import Step, beginnings
+from members.spans import Step, beginnings
 
 
 def begun(step: Step, zone: str, since: datetime, hours: int) -> list[str]:
@@ -33,6 +33,14 @@ def begun(step: Step, zone: str, since: datetime, hours: int) -> list[str]:
             datetime(2026, 10, 23, 22, tzinfo=UTC),
             49,
             ["24 00:00+0200", "25 00:00+0200"],
+        ),
+        ("week", "Asia/Tokyo", datetime(2026, 3, 29, 15, tzinfo=UTC), 24 * 9, ["30 00:00+0900", "06 00:00+0900"]),
+        (
+            "month",
+            "Europe/Berlin",
+            datetime(2026, 2, 28, 23, tzinfo=UTC),
+            24 * 40,
+            ["01 00:00+0100", "01 00:00+0200"],
         ),
     ],
 )
