@@ -9,6 +9,7 @@ from api.idempotency import IdempotencyStore
 from api.jobs import VaultJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
+from api.pages.page import Pages
 from core.audit import AuditLog
 from core.clock import Clock
 from core.ids import IdSource
@@ -58,6 +59,7 @@ class Services:
     idempotency: IdempotencyStore
     accounts: AccountStore
     branding: BrandingStore
+    pages: Pages
     attributes: AttributeStore
     members: MemberStore
     listing: MemberList

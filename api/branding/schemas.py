@@ -7,6 +7,7 @@ from pybase64 import b64decode, b64encode
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.config import JsonDict
 
+from api.pages.draft import Scheme
 from api.values import Answer, Body, SenderId
 from core import ids
 from scheduler.branding import Branding, BrandingFields, Link
@@ -102,6 +103,20 @@ class BrandingShown(Answer):
     signup_open: bool
     signup_url: str = Field(description="Where the form is, once it is open")
     preview_url: str = Field(description="Every part of a page, as members will see it")
+
+
+class PageDrawn(Answer):
+    """A page with every part that one can have: a whole document, which loads nothing."""
+
+    language: str
+    scheme: Scheme = Field(description="By day or by night; readers get what their system prefers")
+    html: str
+
+
+class PreviewShown(Answer):
+    """Pages in each language, by day and by night."""
+
+    items: list[PageDrawn]
 
 
 def shown(branding: Branding, pages_url: str) -> BrandingShown:

@@ -75,19 +75,16 @@ class Pages:
     ) -> Response:
         """Return a page. `branding`: None where no account is known; `content` is what the template names."""
         language = self.language(request, branding, member=member_locale)
-        html = (
-            self._environments[language]
-            .get_template(template)
-            .render(
-                look=Look(branding, language),
-                languages=other_languages(request, self.catalogues, str(content.get("path", ""))),
-                **content,
-            )
-        )
+        others = other_languages(request, self.catalogues, str(content.get("path", "")))
+        html = self.document(template, Look(branding, language), languages=others, **content)
         said = {"Content-Language": language, "Vary": "Accept-Language", **_PERSONAL, **(headers or {})}
         answer = Response(html, status, media_type="text/html", headers=said)
         remember(answer, request, language)
         return answer
+
+    def document(self, template: str, look: "Look", **content: Any) -> str:
+        """Return a page's HTML in the language of its look."""
+        return self._environments[look.language].get_template(template).render(look=look, **content)
 
     def words(self, language: str, text: str) -> str:
         """Return a text of the catalogue."""
@@ -149,5 +146,5 @@ def stylesheet(fields: BrandingFields) -> str:
     """Return the one stylesheet with an account's colours in it; they are known to be colours."""
     return (
         f":root{{--accent:{fields.accent}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root{{--accent:{fields.accent_dark}}}}}\n{STYLE}"
+        f"@media (prefers-color-scheme: dark){{:root{{--accent:{fields.accent_dark}}}}}\n{STYLE}"
     )

@@ -7,6 +7,7 @@ from api.idempotency import IdempotencyStore
 from api.jobs import VaultJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
+from api.pages.page import Pages
 from api.services import Services
 from core.audit import AuditLog
 from core.outbox import NoticeStore
@@ -77,6 +78,7 @@ def _services(this: Process, opened: Opened) -> Services:
         idempotency=IdempotencyStore(main, opened.kek),
         accounts=AccountStore(main),
         branding=BrandingStore(main),
+        pages=Pages(),
         attributes=attributes,
         members=MemberStore(members, rings, this.new_id),
         listing=MemberList(members, rings),

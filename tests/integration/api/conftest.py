@@ -17,6 +17,7 @@ from api.idempotency import IdempotencyStore
 from api.jobs import VaultJobs
 from api.keys import KeyStore
 from api.members.stops import StopStore
+from api.pages.page import Pages
 from api.scopes import SCOPES
 from api.services import Services
 from core.audit import AuditLog
@@ -81,6 +82,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         idempotency=IdempotencyStore(main, kek),
         accounts=AccountStore(main),
         branding=BrandingStore(main),
+        pages=Pages(),
         attributes=attributes,
         members=MemberStore(vault, rings, new_id),
         listing=MemberList(vault, rings),

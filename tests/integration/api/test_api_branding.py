@@ -1,6 +1,7 @@
 """The branding over REST: changed under its ETag, every fault at once, each account its own alone."""
 
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 from typing import Any
 
 import httpx
@@ -50,3 +51,36 @@ async def test_a_form_opens_with_a_sender_of_ones_own(client: httpx.AsyncClient,
     mine = (await client.post("/v1/senders", json=SENDER)).json()["id"]
     opened = await client.patch(WHERE, json={"signup_open": True, "sender": mine}, headers=await etag(client))
     assert (opened.json()["signup_open"], opened.json()["sender"]) == (True, mine)
+
+
+def style_of(page: dict[str, str]) -> str:
+    [style] = re.findall(r'href="data:text/css;base64,([^"]*)"', page["html"])
+    return b64decode(style).decode()
+
+
+async def test_a_change_is_looked_at_before_it_is_kept(client: httpx.AsyncClient) -> None:
+    before = await client.get(WHERE)
+    draft = {"name": "届く<商店>", "accent": "#7a1f5c", "logo": PNG, "texts": {"ja": {"title": "春の便り"}}}
+    answer = await client.post(f"{WHERE}/preview", json=draft)
+    pages = answer.json()["items"]
+    assert [(page["language"], page["scheme"]) for page in pages] == [
+        ("en", "light"), ("en", "dark"), ("ja", "light"), ("ja", "dark"),
+    ]  # fmt: skip
+    for page in pages:
+        assert f'<html lang="{page["language"]}">' in page["html"]
+        assert "届く&lt;商店&gt;" in page["html"]
+        assert ("春の便り" in page["html"]) == (page["language"] == "ja")
+        assert f'src="data:image/png;base64,{PNG}"' in page["html"]
+        assert "--accent:#7a1f5c" in style_of(page)
+        assert f"color-scheme: {page['scheme']};" in style_of(page)
+        assert "prefers-color-scheme" not in style_of(page)
+        assert not re.findall(r'(?:src|href)="(?!data:|#)', page["html"]), "a document that loads something"
+    after = await client.get(WHERE)
+    assert (after.json(), after.headers["ETag"]) == (before.json(), before.headers["ETag"])
+
+
+async def test_a_draft_has_the_faults_that_the_change_would_have(client: httpx.AsyncClient) -> None:
+    answer = await client.post(f"{WHERE}/preview", json={"accent": "#ffffff", "links": [{"label": {}, "url": "x"}]})
+    assert answer.status_code == 422
+    pointers = {fault["pointer"] for fault in answer.json()["errors"]}
+    assert pointers == {"/accent", "/links/0/label", "/links/0/url"}
