@@ -19,8 +19,10 @@ from api.pages.services import PageServices
 from api.pages.sessions import SignInFirst, on_sign_in_first
 from api.pages.sign_in.endpoints import router as sign_in
 from api.pages.sign_in.letters import EnteringPages
+from api.pages.signup.endpoints import SEND_FORM
 from api.pages.signup.endpoints import router as signup
 from api.pages.signup.programs import router as programs
+from api.pages.unsubscribe.endpoints import LEAVE
 from api.pages.unsubscribe.endpoints import router as unsubscribe
 from api.pages.web_version.endpoints import router as web_version
 from scheduler.letters import Kind
@@ -32,6 +34,9 @@ LETTERS: Mapping[Kind, LetterPages] = {
     **dict.fromkeys((Kind.SIGN_IN, Kind.ALREADY_MEMBER, Kind.FAILED_LOG_INS, Kind.PASSWORD_CHANGED), EnteringPages()),
 }
 """What the link of each kind of letter leads to."""
+
+PLAIN = (LEAVE, SEND_FORM)
+"""What very many ask for at once."""
 
 ROUTERS = (
     unsubscribe,
@@ -53,6 +58,7 @@ def create_app(services: PageServices) -> FastAPI:
     """Return the ASGI application."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
+    app.router.routes.extend(PLAIN)
     for router in ROUTERS:
         app.include_router(router)
     for kind in refusals.KINDS:

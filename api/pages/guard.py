@@ -21,7 +21,8 @@ from core.errors import TodokuError, Unavailable
 log = logs.get()
 
 ANSWER_SECONDS = 20.0
-SEND_SECONDS = 30.0
+"""Of all that an answer takes, until its last byte is handed on."""
+REFUSAL_SECONDS = 10.0
 
 _HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
@@ -48,12 +49,12 @@ class Guard:
                 own = list(message.get("headers", ()))
                 said = {name for name, _ in own}
                 message["headers"] = own + [header for header in _HEADERS if header[0] not in said]
-            async with asyncio.timeout(SEND_SECONDS):
-                await send(message)
+            await send(message)
 
         error = await self._serve(scope, receive, answer)
         if error is not None and status is None:
-            await refusals.page(Request(scope, receive), error)(scope, receive, answer)
+            async with asyncio.timeout(REFUSAL_SECONDS):
+                await refusals.page(Request(scope, receive), error)(scope, receive, answer)
         meters.observe(scope, status or 0, self._clock.monotonic() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> TodokuError | None:

@@ -6,12 +6,13 @@ Whatever the address, the form is answered alike: it is sealed and added to what
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from api.pages.accounts import branding_of
 from api.pages.forms import Form, is_same_site, read_form
 from api.pages.language import PARAMETER
-from api.pages.services import From, PageServices
+from api.pages.plain_route import PlainRoute
+from api.pages.services import From, PageServices, services_of
+from api.pages.sessions import see
 from api.pages.signup import fields
 from api.pages.signup.form import (
     CONSENT,
@@ -39,9 +40,10 @@ async def show_form(account: str, request: Request, services: From) -> Response:
     return _page(request, services, await open_form(request, services, account), _NOTHING)
 
 
-@router.post("/f/{account}")
-async def send_form(account: str, request: Request, services: From) -> Response:
+async def send_form(request: Request) -> Response:
     """Take a form in. What another site's page sends is shown once more, to be looked at and sent from here."""
+    account: str = request.path_params["account"]
+    services = services_of(request)
     form, sent = await open_form(request, services, account), await read_form(request)
     filled = _filled(form, sent)
     faults = faults_of(form, filled)
@@ -53,8 +55,10 @@ async def send_form(account: str, request: Request, services: From) -> Response:
     # A program is told what a person is told, so that it does not try another way.
     if not sent.has(HONEYPOT) or not sent.text(HONEYPOT):
         await hand_in(request, services, form, filled, SOURCE)
-    where = f"/f/{account}/sent?{PARAMETER}={form.language}"
-    return RedirectResponse(where, HTTPStatus.SEE_OTHER)
+    return see(f"{form.subject}/sent?{PARAMETER}={form.language}")
+
+
+SEND_FORM = PlainRoute("/f/{account}", send_form, methods=["POST"])
 
 
 @router.get("/f/{account}/sent")

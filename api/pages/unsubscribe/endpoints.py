@@ -16,6 +16,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.pages.deliveries import MOST_CHANGES, delivery_of, opened, proof_of
 from api.pages.limits import Limit
+from api.pages.plain_route import PlainRoute
 from api.pages.services import From, PageServices, services_of
 from api.pages.sessions import see
 from api.pages.stamped import read_stamped
@@ -31,6 +32,26 @@ from tracking.leaving import WHYS, Delivery
 router = APIRouter()
 
 _TOPIC, _EVERYTHING = "topic", "all"
+
+
+async def leave(request: Request) -> Response:
+    """Leave; it is in effect before this answers.
+
+    Many leave at once after a large campaign: nothing is read but by the statement that stops.
+    """
+    token: str = request.path_params["token"]
+    services = services_of(request)
+    content = opened(services, token, SLOT_UNSUBSCRIBE)
+    try:
+        form = await read_stamped(request, token)
+    except TodokuError:
+        await delivery_of(request, token, SLOT_UNSUBSCRIBE)  # for the account's look on what is said now
+        raise
+    await services.unsubscribes.leave(content.run_id, content.seq, topic_alone=form.text("what") == _TOPIC)
+    return _back(token)
+
+
+LEAVE = PlainRoute("/u/{token}", leave, methods=["POST"])
 
 
 @router.get("/u/{token}")
@@ -53,23 +74,6 @@ async def show(token: str, request: Request, services: From, thanks: Annotated[b
         preferences=f"/p/{services.signer.mint(delivery.run_id, delivery.seq, [SLOT_PREFERENCES])[0]}",
         stamp=(FIELD, services.stamps.make(token)),
     )
-
-
-@router.post("/u/{token}")
-async def leave(token: str, request: Request) -> Response:
-    """Leave; it is in effect before this answers.
-
-    Many leave at once after a large campaign: nothing is read but by the statement that stops.
-    """
-    services = services_of(request)
-    content = opened(services, token, SLOT_UNSUBSCRIBE)
-    try:
-        form = await read_stamped(request, token)
-    except TodokuError:
-        await delivery_of(request, token, SLOT_UNSUBSCRIBE)  # for the account's look on what is said now
-        raise
-    await services.unsubscribes.leave(content.run_id, content.seq, topic_alone=form.text("what") == _TOPIC)
-    return _back(token)
 
 
 @router.post("/u/{token}/why")

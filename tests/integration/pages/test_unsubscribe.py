@@ -4,6 +4,7 @@ import asyncpg
 import httpx
 import pytest
 
+from api import meters
 from core.clock import Clock
 from core.ids import IdSource
 from core.tokens import SLOT_OPEN, LinkSigner
@@ -118,3 +119,22 @@ async def test_only_our_own_form_leaves(
         assert (await browser.get(f"/u/{token}")).status_code == 404
         assert (await browser.post(f"/u/{token}", data=form)).status_code == 404
     assert await standing(main) == []
+
+
+async def test_leaving_is_counted_under_its_route_and_not_its_address(
+    browser: httpx.AsyncClient, reader: Reader
+) -> None:
+    def answers() -> dict[tuple[str, ...], float]:
+        return {
+            tuple(sample.labels[name] for name in ("method", "route", "status")): sample.value
+            for metric in meters.REQUESTS.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        }
+
+    before = answers()
+    page = await browser.get(reader.leaving)
+    await browser.post(reader.leaving, data=form_of(page, reader.leaving))
+    leaving = ("POST", "/u/{token}", "303")
+    assert answers()[leaving] == before.get(leaving, 0) + 1
+    assert not [labels for labels in answers() if reader.leaving in labels]
