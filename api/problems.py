@@ -35,6 +35,7 @@ STATUS: Mapping[type[TodokuError], int] = MappingProxyType(
         http.MethodNotAllowed: 405,
         http.RequestTimeout: 408,
         errors.Conflict: 409,
+        errors.Gone: 410,
         errors.StaleRevision: 412,
         errors.TooLarge: 413,
         http.UnsupportedMediaType: 415,

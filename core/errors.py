@@ -65,6 +65,13 @@ class StaleRevision(Conflict):
     title = "It was changed in the meantime"
 
 
+class Gone(TodokuError):  # noqa: N818
+    """It was there, and is not kept any more."""
+
+    code = "gone"
+    title = "Not kept any more"
+
+
 class Unauthenticated(TodokuError):  # noqa: N818
     """No valid credentials."""
 

@@ -142,6 +142,7 @@ class Settings(BaseSettings):
     recount_hour: int = Field(18, ge=0, le=23)
     recount_days: int = Field(7, ge=1, le=366)
     audit_days: int = Field(1096, ge=90, le=36_500)
+    events_keep_months: int = Field(25, ge=3, le=1_200)
     unconfirmed_days: int = Field(7, ge=3, le=365)
     consent_days: int = Field(1_096, ge=31, le=36_600)
 

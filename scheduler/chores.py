@@ -1,5 +1,6 @@
 """What the sweep does, one function a chore: each is safe to run in any number of schedulers at once."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import asyncpg
@@ -114,6 +115,20 @@ async def release_jobs(main: asyncpg.Pool) -> int:
 async def make_partitions(main: asyncpg.Pool) -> None:
     """Make the tables of the months ahead."""
     await main.execute(SQL["make_partitions"])
+
+
+async def drop_months(main: asyncpg.Pool, keep: int) -> int:
+    """Close months older than `keep` whole ones, and drop the raw rows of those closed before; return how many.
+
+    Another that is at it, or reads one of them for long, is left alone until the next time.
+    """
+    dropped = 0
+    with suppress(asyncpg.LockNotAvailableError):
+        await main.execute(SQL["close_months"], keep)
+        while emptied := await main.fetchrow(SQL["empty_month"]):
+            log.info("month_dropped", month=f"{emptied['month']:%Y-%m}", bytes=emptied["bytes"])
+            dropped += 1
+    return dropped
 
 
 async def measure(main: asyncpg.Pool) -> None:

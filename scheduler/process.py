@@ -47,6 +47,7 @@ async def run(
         audit_days=settings.audit_days,
         consent_days=settings.consent_days,
         unconfirmed_days=settings.unconfirmed_days,
+        events_keep_months=settings.events_keep_months,
         reap=partial(recovery.reap, main, settings.final_dot_timeout),
         settle_events=partial(settlement.settle, main, rules.load(), settings.settle_after),
         fold=partial(tallies.fold, main),

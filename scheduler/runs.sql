@@ -10,13 +10,13 @@ ORDER BY run_id LIMIT $4;
 
 -- name: counts
 -- Folded tallies and those not folded yet; what is uncertain is counted where it stands, since a late true result
--- replaces it. An uncertain try that was followed by another is not the last word on its recipient.
+-- replaces it (and once its rows are gone, in a tally). An uncertain try that was followed by another is not the last word on its recipient.
 SELECT run_id, kind, detail, sum(total)::bigint AS total
 FROM (SELECT run_id, kind, detail, total FROM tally
-      WHERE run_id = ANY ($1::uuid[]) AND kind IN ('accepted', 'failed', 'suppressed')
+      WHERE run_id = ANY ($1::uuid[]) AND kind IN ('accepted', 'failed', 'suppressed', 'uncertain')
       UNION ALL
       SELECT run_id, kind, detail, total FROM tally_delta
-      WHERE run_id = ANY ($1::uuid[]) AND kind IN ('accepted', 'failed', 'suppressed')) t
+      WHERE run_id = ANY ($1::uuid[]) AND kind IN ('accepted', 'failed', 'suppressed', 'uncertain')) t
 GROUP BY run_id, kind, detail
 UNION ALL
 SELECT r.run_id, 'uncertain', '', count(*)

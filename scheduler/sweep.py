@@ -45,6 +45,7 @@ class Sweep:
     events by minute and provider, `fold_breakdowns` folds that, `fold_engagement` last opens and clicks,
     `forget_batches` drops old batch ids, `advance_feed` lets readers of raw events see further, `recount`
     counts anew at night.
+    `events_keep_months` is how many whole months raw events are kept,
     `lead` is how many seconds before its start an audience is cut, `audit_days` how long the audit log is kept,
     `consent_days` how long consents of who is not mailed any more are, `unconfirmed_days` how long sign-ups that nobody
     confirmed are.
@@ -61,6 +62,7 @@ class Sweep:
         audit_days: int,
         consent_days: int,
         unconfirmed_days: int,
+        events_keep_months: int,
         reap: Call,
         settle_events: Call,
         fold: Call,
@@ -98,6 +100,7 @@ class Sweep:
             Step("fold_growth", lambda: chores.fold_growth(stops), 60.0),
             Step("measure", lambda: chores.measure(main), 5.0),
             Step("partitions", lambda: chores.make_partitions(main), HOUR),
+            Step("drop_months", lambda: chores.drop_months(main, events_keep_months), HOUR),
             Step("forget", lambda: chores.forget(main, audit_days), HOUR),
             Step("forget_batches", forget_batches, HOUR),
         )

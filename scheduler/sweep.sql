@@ -77,6 +77,13 @@ DELETE FROM rate_limit WHERE ends_at < app.now();
 -- name: make_partitions
 SELECT app.make_partitions(app.now(), 3);
 
+-- name: close_months
+SELECT app.close_months($1);
+
+-- name: empty_month
+-- One month a statement, so that each goes by itself.
+SELECT month, bytes FROM app.empty_month();
+
 -- name: forget_idempotency
 DELETE FROM idempotency WHERE created_at < app.now() - interval '24 hours';
 

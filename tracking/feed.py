@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from core import sql
+from core.errors import Gone
 from tracking.machines.rules import Label
 
 SQL = sql.load(__package__ or "", "feed.sql")
@@ -74,11 +75,14 @@ class EventFeed:
     ) -> FeedPage:
         """Return at most `limit` events behind the place `after`.
 
+        Raises Gone if what lies between `after` and what is kept was dropped: reading begins anew, from 0.
         Where an account has few among many, a page may be short, or empty, and still not be the last.
         """
         found: list[FedEvent] = []
         async with self._main.acquire() as connection:
             safe = await connection.fetchval(SQL["safe"])
+            if 0 < after < await connection.fetchval(SQL["emptied"]):
+                raise Gone("Events behind this place are not kept any more: begin anew, without a cursor")
             position, window = after, max(limit, LEAST_WINDOW)
             for _ in range(WINDOWS):
                 if position >= safe or len(found) == limit:

@@ -16,6 +16,9 @@ WHERE f.marked <= $1 AND f.safe < $1;
 -- name: safe
 SELECT safe FROM event_feed;
 
+-- name: emptied
+SELECT emptied_position FROM retention;
+
 -- name: page
 -- $1 account, places after $2 and up to $3, $4 kind or null, $5 how many. The window is bounded, since the index only says
 -- where to look: without its end the rest of the table would be read.

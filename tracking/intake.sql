@@ -8,6 +8,7 @@
 -- wait for each other and never in a circle.
 -- Sequence number 0 is nobody: of a mail whose tokens name its run alone, counted in totals and as no person.
 -- first_event tells people from totals: once for the kind as a whole (link -1), for a click once for its link as well.
+-- What comes to a run of a closed month is counted no more, and stops its member all the same.
 -- An unsubscribe stops its member in the same step; of stops that hold, the first of its kind stays.
 -- Agents are kept up to a bound, so that nobody can fill the table with invented ones; CASE, so that only a new one has
 -- them counted.
@@ -28,8 +29,10 @@ WITH arrived AS MATERIALIZED (
          INSERT INTO ingest_batch (batch_id, at)
          SELECT $1, app.now() WHERE NOT EXISTS (SELECT FROM event WHERE batch_id = $1)
          ON CONFLICT DO NOTHING RETURNING batch_id),
-     fresh AS MATERIALIZED (
+     heard AS MATERIALIZED (
          SELECT * FROM known WHERE EXISTS (SELECT FROM batch)),
+     fresh AS MATERIALIZED (
+         SELECT * FROM heard WHERE run_id >= (SELECT closed_before FROM retention)),
      stored AS (
          INSERT INTO event (run_id, seq, kind, link, occurred_at, batch_id, place, agent, label, rule)
          SELECT f.run_id, f.seq, f.kind, f.link, f.occurred_at, $1, f.position, agent, g.label, g.rule
@@ -60,7 +63,7 @@ WITH arrived AS MATERIALIZED (
      stopped AS (
          INSERT INTO stop (account_id, member_id, scope, reason, occurred_at)
          SELECT run.account_id, f.member_id, 'all', 'unsubscribed', min(f.occurred_at)
-         FROM fresh f JOIN run USING (run_id)
+         FROM heard f JOIN run USING (run_id)
          WHERE f.kind = 'unsubscribe'
          GROUP BY run.account_id, f.member_id
          ORDER BY run.account_id, f.member_id

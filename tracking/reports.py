@@ -143,6 +143,8 @@ def figures(counted: Iterable[Tally], *, snapshot: int, uncertain: int, cancelle
                 reasons[tally.kind][tally.detail] = tally.total
             if tally.kind == "bounce" and tally.people:
                 bounced[tally.detail] = tally.people
+    # Of a run whose rows are gone it was counted before they went.
+    uncertain += totals["uncertain"]
     left = snapshot - totals["accepted"] - totals["failed"] - totals["suppressed"] - uncertain
     return Figures(
         snapshot=snapshot,

@@ -101,7 +101,10 @@ class RunCheck:
 
 
 async def verify(main: asyncpg.Pool, run_id: UUID | None = None) -> list[RunCheck]:
-    """Check one run, or all, oldest first; raise NotFound for a run that isn't there. A million takes seconds."""
+    """Check one run, or all, oldest first. A million takes seconds.
+
+    Runs whose rows are not kept any more are left out. Raises NotFound for such a run, and one that isn't there.
+    """
     async with main.acquire() as connection:
         runs = await connection.fetch(SQL["runs"], run_id)
         if run_id is not None and not runs:

@@ -1,5 +1,7 @@
 -- name: runs
-SELECT run_id, account_id, state, snapshot FROM run WHERE $1::uuid IS NULL OR run_id = $1 ORDER BY run_id;
+-- Of months that were emptied nothing is left to be counted.
+SELECT run_id, account_id, state, snapshot FROM run
+WHERE ($1::uuid IS NULL OR run_id = $1) AND run_id >= (SELECT emptied_before FROM retention) ORDER BY run_id;
 
 -- name: without_time_limit
 -- Ten million recipients take minutes.

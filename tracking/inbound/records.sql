@@ -5,6 +5,7 @@
 -- its row in `arrival` and adds nothing; of two copies at once one waits for the other there, by the unique index.
 -- Only a delivery that exists is reported: the LATERAL keeps the look-up on the primary key of one partition.
 -- A person counts once for each class, by `bounce`; once for the kind, by `first_event`, as with opens.
+-- To a run of a closed month nothing is counted; members are stopped all the same.
 -- What is added comes in one order in every mail: no circle of waiting.
 WITH delivery AS MATERIALIZED (
          SELECT run.account_id, r.member_id, (SELECT app.now()) AS now
@@ -15,20 +16,22 @@ WITH delivery AS MATERIALIZED (
          ON CONFLICT DO NOTHING RETURNING 1),
      fresh AS MATERIALIZED (
          SELECT * FROM delivery WHERE EXISTS (SELECT FROM arrived)),
+     counted AS MATERIALIZED (
+         SELECT * FROM fresh WHERE $1 >= (SELECT closed_before FROM retention)),
      stored AS (
-         INSERT INTO event (run_id, seq, kind, detail, occurred_at) SELECT $1, $2, $3, $4, now FROM fresh),
+         INSERT INTO event (run_id, seq, kind, detail, occurred_at) SELECT $1, $2, $3, $4, now FROM counted),
      first AS (
-         INSERT INTO first_event (run_id, seq, kind, link) SELECT $1, $2, $3, -1 FROM fresh
+         INSERT INTO first_event (run_id, seq, kind, link) SELECT $1, $2, $3, -1 FROM counted
          ON CONFLICT DO NOTHING RETURNING 1),
      first_of_class AS (
          INSERT INTO bounce (run_id, seq, class, reason, status, evidence, occurred_at)
-         SELECT $1, $2, $4, $6, $7, $8, now FROM fresh WHERE $3 = 'bounce'
+         SELECT $1, $2, $4, $6, $7, $8, now FROM counted WHERE $3 = 'bounce'
          ON CONFLICT DO NOTHING RETURNING 1),
      tallied AS (
          INSERT INTO tally_delta (run_id, kind, detail, total, people)
          SELECT $1, $3, $4, 1, CASE WHEN $3 = 'bounce' THEN (SELECT count(*) FROM first_of_class)
                                     ELSE (SELECT count(*) FROM first) END
-         FROM fresh),
+         FROM counted),
      stopped AS (
          INSERT INTO stop (account_id, member_id, scope, reason, occurred_at)
          SELECT account_id, member_id, 'all',

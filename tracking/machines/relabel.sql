@@ -5,7 +5,7 @@ SELECT until FROM settlement FOR UPDATE;
 -- name: runs
 -- Its id has the time at which a run was scheduled: nothing of it happened before.
 SELECT r.run_id, r.snapshot, cardinality(c.links) AS links FROM run r JOIN content c USING (content_id)
-WHERE r.run_id < app.uuid_floor($1) ORDER BY r.run_id;
+WHERE r.run_id < app.uuid_floor($1) AND r.run_id >= (SELECT emptied_before FROM retention) ORDER BY r.run_id;
 
 -- name: agents
 SELECT agent, text FROM agent;

@@ -26,7 +26,7 @@ def sweep(stage: Stage, stops: asyncpg.Pool, clock: Clock, **calls: object) -> S
     folds = ("fold", "break_down", "fold_breakdowns", "fold_engagement")
     handed_in = ("reap", "settle_events", *folds, "forget_batches", "advance_feed", "recount")
     given = dict.fromkeys(handed_in, nothing) | calls
-    kept = {"audit_days": 90, "consent_days": 1096, "unconfirmed_days": 7}
+    kept = {"audit_days": 90, "consent_days": 1096, "unconfirmed_days": 7, "events_keep_months": 25}
     return Sweep(stage.main, stops, clock, new_id=stage.new_id, lead=600, **kept, **given)  # type: ignore[arg-type]
 
 
