@@ -1,7 +1,7 @@
 """The tracker on its own database role: its app without a socket, or served as its process serves it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ import httpx
 from core.clock import SystemClock
 from core.ids import IdSource
 from tests.support.runs import SIGNER
+from tests.support.serving import listening
 from tracking.endpoint.connection import Bounds
 from tracking.intake import Pace
 from tracking.process import run
@@ -58,11 +59,11 @@ async def served_tracker(
     hosts: Collection[str] = (),
 ) -> AsyncIterator[int]:
     """The tracker as its process runs it, on a loopback port of the system's choosing."""
-    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop, clock = asyncio.Event(), SystemClock()
+    clock = SystemClock()
     with TemporaryDirectory() as own:
-        serving = asyncio.create_task(
-            run(
+
+        async def serve(stop: asyncio.Event, on_ready: Callable[[int], None]) -> None:
+            await run(
                 pool,
                 SIGNER,
                 pages_url=pages_url,
@@ -76,12 +77,8 @@ async def served_tracker(
                 pace=pace,
                 bounds=bounds,
                 hosts=hosts,
-                on_ready=ready.set_result,
+                on_ready=on_ready,
             )
-        )
-        await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
-        try:
-            yield ready.result() if ready.done() else serving.result() or 0
-        finally:
-            stop.set()
-            await serving
+
+        async with listening(serve) as port:
+            yield port

@@ -1,7 +1,7 @@
 """HTTP as the tracker speaks it, with an application that says what it was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.clock import SystemClock
 from core.errors import ConfigurationError
 from tests.support.raw_http import said
+from tests.support.serving import listening
 from tracking.endpoint.answer import Answer, make
 from tracking.endpoint.connection import Bounds
 from tracking.endpoint.request import Request
@@ -44,10 +45,8 @@ class Echo:
 async def served(
     echo: Echo, bounds: Bounds | None = None, *, port: int = 0, shared: bool = False
 ) -> AsyncIterator[int]:
-    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop = asyncio.Event()
-    serving = asyncio.create_task(
-        serve(
+    async def until(stop: asyncio.Event, on_ready: Callable[[int], None]) -> None:
+        await serve(
             echo,
             host="127.0.0.1",
             port=port,
@@ -55,15 +54,11 @@ async def served(
             clock=SystemClock(),
             shared=shared,
             bounds=bounds,
-            on_ready=ready.set_result,
+            on_ready=on_ready,
         )
-    )
-    await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
-    try:
-        yield ready.result() if ready.done() else serving.result() or 0
-    finally:
-        stop.set()
-        await serving
+
+    async with listening(until) as chosen:
+        yield chosen
 
 
 def bodies(wire: bytes) -> list[bytes]:

@@ -71,6 +71,12 @@ def test_one_machine_runs_one_of_each_and_a_sender_for_each_core() -> None:
     ]
 
 
+def test_several_trackers_have_slots_of_their_own() -> None:
+    trackers = {c.name: c.command for c in fleet.services(settings(trackers=3), DSNS, {}) if "tracker" in c.name}
+    assert list(trackers) == ["tracker", "tracker-1", "tracker-2"]
+    assert list(trackers["tracker-2"][-3:]) == ["tracker", "--slot", "2"]
+
+
 def test_with_a_relay_there_is_no_mailbox() -> None:
     relays = (RelaySettings(host="smtp.example.jp"),)
     assert "mailbox" not in [child.name for child in fleet.services(settings(relays=relays), DSNS, {})]
