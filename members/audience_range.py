@@ -85,7 +85,7 @@ class RangeDecider:
         end = await connection.fetchval(SQL["range_end"], account_id, after, upper, limit - 1)
         span = _Span(account_id, after, end or upper)
         await self._make_sets(connection, plan, span)
-        await connection.execute(SQL["meet"], *span, plan.path, plan.may, topic, *traits.asked)
+        await connection.execute(SQL["meet"], *span, plan.path, plan.may, topic, *traits.asked, plan.in_sets)
         return AudienceRange(connection, span.end)
 
     async def _make_sets(self, connection: Lent, plan: Plan, span: _Span) -> None:

@@ -31,6 +31,7 @@ WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2) AND member_id <= 
 -- name: meet
 -- $4 the rule over facets and sets, $5 what of it facets alone can tell: it spares the members that it rules out the
 -- rest. $6: the topic that is written about, or null. $7 to $9: for the key of traits, as in a slice by facets alone.
+-- $10: whether only who is in a set can meet it; then nobody else is asked.
 INSERT INTO audience_met (member_id, tag, reason, key)
 SELECT m.member_id, m.tag, m.reason,
        CASE WHEN $7::text[] IS NOT NULL AND m.reason IS NULL
@@ -40,6 +41,7 @@ LEFT JOIN (SELECT member_id, jsonb_build_object('sets', jsonb_agg(number)) AS va
            FROM audience_set GROUP BY member_id) x USING (member_id)
 WHERE ($2::uuid IS NULL OR m.member_id > $2) AND m.member_id <= $3
   AND ($5::text IS NULL OR m.facets @@ $5::text::jsonpath)
+  AND (NOT $10 OR x.member_id IS NOT NULL)
   AND jsonb_path_match(m.facets, $4::text::jsonpath, coalesce(x.vars, '{"sets": []}'), true);
 
 -- name: met_by_reason

@@ -102,10 +102,11 @@ def _met(
 
 
 def _finder(wanted: Collection[bytes] | None) -> Callable[[bytes], bool] | None:
-    """Return what tells whether one of these stands in a profile; most rules have one, which costs a third."""
+    """Return what tells whether one of these, at most two, stands in a profile (`traces`)."""
     if wanted is None:
         return None
-    if len(wanted) == 1:
-        (one,) = wanted
+    one, *others = wanted
+    if not others:
         return lambda profile: one in profile
-    return lambda profile: any(map(profile.__contains__, wanted))
+    (other,) = others
+    return lambda profile: one in profile or other in profile

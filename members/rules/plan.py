@@ -29,13 +29,14 @@ UNREADABLE = -1
 class Plan:
     """How a rule is answered: `path` over facets and sets (None: everyone), `may` over facets, sets by position.
 
-    `indexed`: the GIN index over facets finds who may meet it.
+    `indexed`: the GIN index over facets finds who may meet it. `in_sets`: only who is in a set can meet it.
     """
 
     path: str | None
     may: str | None
     sets: tuple[Asked, ...]
     indexed: bool
+    in_sets: bool = False
 
     @property
     def scanned(self) -> tuple[tuple[int, Asked], ...]:
@@ -52,7 +53,7 @@ def plan(rule: Rule | None, ring: Ring, now: datetime) -> Plan:
     path = found.path
     if any(map(is_scanned, planning.sets)):
         path = join("&&", (path, f"!($sets[*] == {UNREADABLE})"))
-    return Plan(path, found.may, tuple(planning.sets), is_indexed(rule))
+    return Plan(path, found.may, tuple(planning.sets), is_indexed(rule), in_sets=found.in_sets)
 
 
 def is_scanned(rule: Rule) -> bool:
@@ -69,11 +70,15 @@ def is_scanned(rule: Rule) -> bool:
 
 
 class _Bounds(NamedTuple):
-    """A predicate, and two over facets alone: it implies `may` (None: true) and is implied by `must` (None: false)."""
+    """A predicate, and two over facets alone: it implies `may` (None: true) and is implied by `must` (None: false).
+
+    `in_sets`: it is false for whoever is in no set; where that is not known, False.
+    """
 
     path: str
     may: str | None
     must: str | None
+    in_sets: bool
 
 
 class _Planning:
@@ -95,6 +100,7 @@ class _Planning:
                     join("&&", (part.path for part in found)),
                     join("&&", may) if may else None,
                     join("&&", must) if len(must) == len(found) else None,
+                    any(part.in_sets for part in found),
                 )
             case AnyOf(parts):
                 found = self._parts(parts, AnyOf)
@@ -104,13 +110,14 @@ class _Planning:
                     join("||", (part.path for part in found)),
                     join("||", may) if len(may) == len(found) else None,
                     join("||", must) if must else None,
+                    all(part.in_sets for part in found),
                 )
             case Not(part):
-                path, may_, must_ = self.node(part)
-                return _Bounds(f"!({path})", must_ and f"!({must_})", may_ and f"!({may_})")
+                path, may_, must_, _ = self.node(part)
+                return _Bounds(f"!({path})", must_ and f"!({must_})", may_ and f"!({may_})", in_sets=False)
             case InGroup() | InTopic() | Test():
                 known = leaf(rule, self._ring)
-                return _Bounds(known, known, known)
+                return _Bounds(known, known, known, in_sets=False)
             case _:
                 return self._set(rule)
 
@@ -122,4 +129,4 @@ class _Planning:
 
     def _set(self, asked: Asked) -> _Bounds:
         self.sets.append(asked)
-        return _Bounds(f"($sets[*] == {len(self.sets) - 1})", None, None)
+        return _Bounds(f"($sets[*] == {len(self.sets) - 1})", None, None, in_sets=True)

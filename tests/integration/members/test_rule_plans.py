@@ -112,13 +112,30 @@ async def test_what_leaves_a_trace_in_everyone_who_meets_a_rule_is_looked_for_fi
     phone, kanji = {"attribute": "phone", "equals": 'a"b'}, {"attribute": "name", "contains": "a様\nA"}
     assert traced(phone) == {b'"a\\"b"'}
     assert traced(kanji) == {"様\\n".encode()}
-    assert traced(NAME) is None  # taro is written in several ways
+    assert traced(NAME) is None  # each letter of taro is written in more than two ways
+    assert traced({"attribute": "name", "contains": "太郎"}) == {"太郎".encode(), "太\uf92c".encode()}
+    assert traced({"attribute": "name", "starts_with": "東田中京太x"}) == {"京太".encode()}
     assert traced({"any": [phone, kanji]}) == {b'"a\\"b"', "様\\n".encode()}
     assert traced({"any": [phone, NAME]}) is None
     assert traced({"all": [NAME, phone]}) == {b'"a\\"b"'}
     assert traced({"not": phone}) is None
     assert traced({"attribute": "phone", "not_equals": "x"}) is None
     assert traced({"attribute": "phone", "in": [str(number) for number in range(50)]}) is None
+
+
+async def test_who_is_in_no_set_is_asked_only_where_a_rule_may_hold_without_one(known: Vocabulary, ring: Ring) -> None:
+    for rule, in_sets in (
+        (PHONE, True),
+        ({"not": PHONE}, True),  # scanned as a whole: whoever meets it is in the set
+        (SEEN, True),
+        ({"not": SEEN}, False),
+        ({"all": [CITY, SEEN]}, True),
+        ({"any": [CITY, SEEN]}, False),
+        ({"any": [PHONE, SEEN]}, True),
+        ({"all": [{"not": SEEN}, PHONE]}, True),
+        (CITY, False),
+    ):
+        assert planned(rule, known, ring).in_sets is in_sets
 
 
 async def test_only_what_asks_for_equality_is_looked_up_in_the_index(known: Vocabulary, ring: Ring) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import struct
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from members.previews import Found, PreviewStore
 from members.rules.reading import MAX_DEPTH
 from members.segments import SegmentStore
 from members.suppressions import SuppressionStore
+from tests.support.audiences import read_slice
 from tests.support.postgres import shift_clock
 from tracking.engagement import MemberEngagement
 
@@ -77,10 +77,9 @@ class House:
                 stream.extend(piece)
 
             end = await self.source.slice(self.account, audience, after, upper, limit, sink)
-            # The third field is null: nothing was asked to tell recipients apart by.
-            rows = [struct.unpack(">hi16siqi", stream[at : at + 38]) for at in range(19, len(stream) - 2, 38)]
+            rows = read_slice(bytes(stream))
             assert len(rows) == end.rows
-            found += [(UUID(bytes=row[2]), row[4]) for row in rows]
+            found += rows
             for reason, total in end.left_out.items():
                 left_out[reason] = left_out.get(reason, 0) + total
             if end.last is None:

@@ -1,7 +1,6 @@
 """Members made by chance, with all that rules can ask, in the real databases and as the handbook sees them."""
 
 import random
-import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from members.previews import PreviewStore
 from members.segments import SegmentStore
 from members.topics import TopicStore
 from scheduler import chores
+from tests.support.audiences import read_slice
 from tests.support.campaigns import Stage, set_up
 from tracking import engagement
 
@@ -93,9 +93,9 @@ class World:
                 stream.extend(block)
 
             end = await source.slice(account_id, audience, after, upper, limit, sink)
-            rows = [struct.unpack(">hi16siq", stream[at : at + 34]) for at in range(19, len(stream) - 2, 34)]
+            rows = read_slice(bytes(stream))
             assert len(rows) == end.rows
-            found |= {UUID(bytes=row[2]) for row in rows}
+            found |= {member_id for member_id, _ in rows}
             for reason, total in end.left_out.items():
                 left_out[reason] = left_out.get(reason, 0) + total
             if end.last is None:
