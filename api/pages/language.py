@@ -68,8 +68,13 @@ def forget(answer: Response) -> None:
     answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
 
 
-def other_languages(request: Request, known: Iterable[str], path: str) -> list[tuple[str, str]]:
-    """Return each language and the address of the same page in it; `path`: where a page that answers a form stands."""
+def other_languages(request: Request, known: Iterable[str], path: str | None) -> list[tuple[str, str]]:
+    """Return each language and the address of the same page in it.
+
+    `path`: where a page stands that answers a form ("": where the form was sent to), None if it stands nowhere.
+    """
+    if path is None:
+        return []
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
     at = path if request.method == "POST" else ""
     kept = rest if request.method == "GET" else []

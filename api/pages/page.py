@@ -75,7 +75,7 @@ class Pages:
     ) -> Response:
         """Return a page. `branding`: None where no account is known; `content` is what the template names."""
         language = self.language(request, branding, member=member_locale)
-        others = other_languages(request, self.catalogues, str(content.get("path", "")))
+        others = other_languages(request, self.catalogues, content.get("path", ""))
         html = self.document(template, Look(branding, language), languages=others, **content)
         said = {"Content-Language": language, "Vary": "Accept-Language", **_PERSONAL, **(headers or {})}
         answer = Response(html, status, media_type="text/html", headers=said)

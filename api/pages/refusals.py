@@ -52,7 +52,14 @@ def page(request: Request, error: TodokuError) -> Response:
     # An endpoint that knows whose page it is has said so; what goes wrong then has the account's look too.
     branding = getattr(request.state, "branding", None)
     return services_of(request).pages.render(
-        request, "refusal.html", branding=branding, status=status, headers=headers, code=status, minutes=minutes
+        request,
+        "refusal.html",
+        branding=branding,
+        status=status,
+        headers=headers,
+        code=status,
+        minutes=minutes,
+        path=None if request.method == "POST" else "",
     )
 
 

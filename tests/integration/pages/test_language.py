@@ -44,3 +44,10 @@ async def test_another_language_of_a_page_keeps_what_the_page_is_of(browser: htt
 
 async def test_a_language_that_nobody_speaks_is_not_kept(browser: httpx.AsyncClient, reader: Reader) -> None:
     assert "set-cookie" not in (await browser.get(f"{reader.leaving}?lang=xx")).headers
+
+
+async def test_a_refused_form_offers_no_page_that_is_not_there(browser: httpx.AsyncClient, reader: Reader) -> None:
+    refused = await browser.post(f"{reader.leaving}/why", data={"stamp": "x"})
+    assert refused.status_code == 403
+    assert "hreflang" not in refused.text
+    assert "hreflang" in (await browser.get("/nothing")).text
