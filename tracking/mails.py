@@ -91,6 +91,13 @@ class MailStore:
             raise NotFound("There is no such mail")
         return Sent(**row)
 
+    async def called(
+        self, account_id: UUID, member_id: UUID, run_ids: Sequence[UUID]
+    ) -> Mapping[UUID, Mapping[str, Any]]:
+        """Return by run what was sent to the member, without its HTML and text: enough to say what it was called."""
+        rows = await self._main.fetch(SQL["subjects"], account_id, member_id, list(run_ids))
+        return {row["run_id"]: row["body"] for row in rows}
+
     async def file(self, run_id: UUID, seq: int, place: int) -> File:
         """Return the file at a place (from 0) of a delivery's attachments; raise NotFound."""
         row = await self._main.fetchrow(SQL["file"], run_id, seq, place)

@@ -9,3 +9,6 @@ SELECT seq, campaign, audience, starts_at, body FROM app.mail_to($1, $2, $3);
 
 -- name: file
 SELECT name, content_type, content FROM app.file_of_mail($1, $2, $3);
+
+-- name: subjects
+SELECT run_id, body FROM app.subjects_to($1, $2, $3::uuid[]);

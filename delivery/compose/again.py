@@ -69,6 +69,12 @@ def read_again(content: Content, values: Mapping[str, object], delivered: Delive
     )
 
 
+def read_subject(content: Content, values: Mapping[str, object]) -> str:
+    """Render a mail's subject for a member's `values` (by key); raise InvalidTemplate or RenderFailed."""
+    parts = assemble(replace(without_tracking(content), preheader="", html="", text=""), tracker_url="")
+    return parts.subject.render(values, []).decode().strip()
+
+
 def _pictured(html: str, path: str, places: Mapping[str, int]) -> str:
     """Have Content-IDs (RFC 2392) lead to where a browser finds the files."""
     return _CID.sub(lambda found: f"{path}/{places[found[1]]}" if found[1] in places else found[0], html)

@@ -50,7 +50,8 @@ async def _page(request: Request, services: PageServices, visit: Visit, *, weak:
         member = await mine.members.get(proof.account_id, proof.member_id)
         listed = await sessions.listed(mine.connection, proof)
         since = await passwords.since(mine.connection, proof)
-    mails = await services.mails.page(proof.account_id, proof.member_id, limit=5)
+        mails = await services.mails.page(proof.account_id, proof.member_id, limit=5)
+        titled = await web_version.titled(services, mine, mails)
     return services.pages.render(
         request,
         "my_page.html",
@@ -62,7 +63,7 @@ async def _page(request: Request, services: PageServices, visit: Visit, *, weak:
         sessions=[(str(one.session_id), one, one.session_id == visit.signed.session_id) for one in listed],
         password_since=since,
         weak=weak,
-        mails=[(ids.encode("run", mail.run_id), mail) for mail in mails],
+        mails=titled,
         path=visit.path,
         stamp=(FIELD, services.stamps.make(visit.subject)),
     )
@@ -78,11 +79,13 @@ async def list_mails(account: str, request: Request, services: From, before: str
         before=ids.decode("run", before) if before else None,
         limit=_MAILS,
     )
+    async with services.proven.opened(visit.proof) as mine:
+        titled = await web_version.titled(services, mine, mails)
     return services.pages.render(
         request,
         "mails.html",
         branding=visit.branding,
-        mails=[(ids.encode("run", mail.run_id), mail) for mail in mails],
+        mails=titled,
         older=ids.encode("run", mails[-1].run_id) if len(mails) == _MAILS else None,
         path=visit.path,
     )

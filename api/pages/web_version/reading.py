@@ -1,19 +1,22 @@
 """One mail as its member reads it on a page: what was frozen for all, with what is held on the member now."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from api.pages.services import PageServices
+from core import ids
 from core.tokens import SLOT_WEB
-from delivery.compose.again import Delivered, ReadAgain, read_again
+from delivery.compose.again import Delivered, ReadAgain, read_again, read_subject
 from delivery.compose.content import Content
 from delivery.compose.errors import InvalidTemplate, RenderFailed
 from delivery.contents import COMPILED_IN_PLACE
 from members.member import Member
-from members.proven import Proof
-from tracking.mails import Sent
+from members.proven import Proof, Proven
+from tracking.mails import Mail, Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,25 @@ async def read_mail(services: PageServices, proof: Proof, run_id: UUID) -> Readi
         shown = None
     [token] = services.signer.mint(run_id, mail.seq, [SLOT_WEB])
     return Reading(mail, member, shown, member.updated_at > mail.starts_at, f"/w/{token}")
+
+
+async def titled(services: PageServices, mine: Proven, mails: Sequence[Mail]) -> list[tuple[str, str | None, Mail]]:
+    """Return a member's mails, letters left out, each with its run's shown id and its subject.
+
+    The subject is None where the member's values no longer fit it. What a campaign is called is its account's affair.
+    """
+    account_id, member_id = mine.proof.account_id, mine.proof.member_id
+    [opened] = await mine.vault.open_members(account_id, [member_id])
+    found = await services.mails.called(account_id, member_id, [mail.run_id for mail in mails])
+    return [
+        (ids.encode("run", mail.run_id), _subject(found[mail.run_id], opened.values), mail)
+        for mail in mails
+        if mail.run_id in found
+    ]
+
+
+def _subject(body: Mapping[str, Any], values: Mapping[str, object]) -> str | None:
+    try:
+        return read_subject(Content.from_json(body), values)
+    except (InvalidTemplate, RenderFailed):
+        return None

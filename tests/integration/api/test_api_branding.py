@@ -74,6 +74,8 @@ async def test_a_change_is_looked_at_before_it_is_kept(client: httpx.AsyncClient
         assert "--accent:#7a1f5c" in style_of(page)
         assert f"color-scheme: {page['scheme']};" in style_of(page)
         assert "prefers-color-scheme" not in style_of(page)
+        night = "@media all" if page["scheme"] == "dark" else "@media not all"
+        assert set(re.findall(r"@media (?:not )?all", style_of(page))) == {night}
         assert not re.findall(r'(?:src|href)="(?!data:|#)', page["html"]), "a document that loads something"
     after = await client.get(WHERE)
     assert (after.json(), after.headers["ETag"]) == (before.json(), before.headers["ETag"])

@@ -23,6 +23,7 @@ from members.member import Consent
 from members.members import MemberStore
 from members.topics import TopicStore
 from tests.integration.pages.reader import Reader
+from tests.support.mails import content
 from tests.support.pages import page_services
 from tests.support.runs import make_run
 from tests.support.signups import Desk, MovingClock
@@ -123,6 +124,11 @@ async def reader(
     consent = Consent("form", clock.now() - timedelta(days=1))
     member = await store.create(account.account_id, "taro@example.jp", consent=consent, topics=[topic.topic_id])
     run = await make_run(
-        main, new_id, account_id=account.account_id, members=[member.member_id], topic_id=topic.topic_id
+        main,
+        new_id,
+        account_id=account.account_id,
+        members=[member.member_id],
+        topic_id=topic.topic_id,
+        body=content().to_json(),
     )
     return Reader(account.account_id, member, run.run_id, 1, topic.topic_id, signer)

@@ -162,6 +162,9 @@ async def test_a_mail_is_read_again_with_the_reasons_for_it(
     page = await home.get("/mails")
     for run_id in (reader.run_id, run.run_id):
         assert f"{home.path}/mails/{ids.encode('run', run_id)}" in page.text
+    for listed in (page, await home.get()):
+        assert ">News for you</a>" in listed.text
+        assert ">C</a>" not in listed.text, "what the campaign is called"
     shown = await home.get(f"/mails/{ids.encode('run', run.run_id)}")
     [frame] = re.findall(r'<iframe class="mail" src="([^"]*)"', shown.text)
     assert "Dear friend" in (await home.browser.get(frame)).text
