@@ -21,8 +21,8 @@ from deploy.ports import ALONE, LOOPBACK, POOLS, metrics_port, worker_metrics_po
 RETRY_FIRST, RETRY_CAP = 2.0, 4.0
 """Seconds: what waits minutes in earnest is seen to come back here."""
 
-SETTLE_AFTER = 10.0
-"""Seconds, of what waits a quarter of an hour in earnest. The rules' own window: a visit of a gateway is over."""
+SETTLE_AFTER = 7.0
+"""Seconds, of what waits a quarter of an hour in earnest. A whole visit of a gateway must fit into it."""
 
 _LINES = 8
 _LEAST_MAILBOX = 1_000_000_000
