@@ -163,12 +163,14 @@ FROM event WHERE run_id = $1 AND batch_id IS NOT NULL GROUP BY batch_id, place H
 LIMIT 5;
 
 -- name: mails_counted_once
--- An unsubscribe that came in no batch came by mail, or from the member's own page, which leaves no arrival.
+-- An unsubscribe that came in no batch came by mail, or from the member's own page, which leaves no arrival. Of a closed
+-- month mails are still taken in, and nothing is counted any more.
 SELECT coalesce(e.seq, a.seq)::text AS example, count(*) OVER () AS count
 FROM (SELECT seq, count(*) FILTER (WHERE kind <> 'unsubscribe') AS least, count(*) AS most FROM event
       WHERE run_id = $1 AND batch_id IS NULL AND kind IN ('bounce', 'complaint', 'unsubscribe') GROUP BY seq) e
 FULL JOIN (SELECT seq, count(*) AS mails FROM arrival WHERE run_id = $1 GROUP BY seq) a USING (seq)
 WHERE coalesce(a.mails, 0) NOT BETWEEN coalesce(e.least, 0) AND coalesce(e.most, 0)
+  AND $1 >= (SELECT closed_before FROM retention)
 LIMIT 5;
 
 -- name: gather
