@@ -10,6 +10,8 @@ from members.attribute import Choice
 from members.attributes import AttributeStore
 from members.kek import Kek
 from members.keyring import KeyRings
+from members.member import Consent
+from members.members import MemberStore
 from members.resealing import run
 from tests.support.imports import Imports
 from tests.support.resealing import House
@@ -30,6 +32,16 @@ async def account(vault: asyncpg.Pool, kek: Kek, new_id: IdSource) -> UUID:
     account_id = new_id()
     await open_account(vault, kek, account_id, new_id)
     return account_id
+
+
+@pytest.fixture
+def members(vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource) -> MemberStore:
+    return MemberStore(vault, rings, new_id)
+
+
+@pytest.fixture
+def consent(clock: Clock) -> Consent:
+    return Consent("form", clock.now())
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import asyncpg
 import pytest
 
 from core.clock import Clock
-from core.ids import IdSource
 from members.consents import evidence
 from members.keyring import KeyRings
 from members.member import Consent
@@ -15,11 +14,6 @@ from tests.support.postgres import shift_clock
 
 ORIGIN = "2001:DB8::0:7"
 DAYS = 86_400.0
-
-
-@pytest.fixture
-def members(vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource) -> MemberStore:
-    return MemberStore(vault, rings, new_id)
 
 
 @pytest.fixture

@@ -27,16 +27,6 @@ def everywhere(vault: asyncpg.Pool, rings: KeyRings) -> GlobalSuppressions:
     return GlobalSuppressions(vault, rings)
 
 
-@pytest.fixture
-def members(vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource) -> MemberStore:
-    return MemberStore(vault, rings, new_id)
-
-
-@pytest.fixture
-def consent(clock: Clock) -> Consent:
-    return Consent("form", clock.now())
-
-
 async def added(everywhere: GlobalSuppressions, *addresses: str) -> dict[UUID, list[UUID]]:
     return {account_id: found async for account_id, found in everywhere.add(addresses, "complained")}
 

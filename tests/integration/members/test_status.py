@@ -22,11 +22,6 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def members(vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource) -> MemberStore:
-    return MemberStore(vault, rings, new_id)
-
-
-@pytest.fixture
 def consent(clock: Clock) -> Consent:
     return Consent("form", clock.now() - DAY)
 

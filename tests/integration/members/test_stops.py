@@ -14,11 +14,6 @@ from members.suppressions import Stop, SuppressionStore, carry_stops
 from members.topics import TopicStore
 
 
-@pytest.fixture
-def members(vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource) -> MemberStore:
-    return MemberStore(vault, rings, new_id)
-
-
 async def test_a_stop_carried_twice_is_noted_once(
     members: MemberStore, account: UUID, vault: asyncpg.Pool, rings: KeyRings, stops: asyncpg.Pool, clock: Clock
 ) -> None:

@@ -34,16 +34,6 @@ def lists(vault: asyncpg.Pool, store: SuppressionStore) -> SuppressionLists:
     return SuppressionLists(vault, store)
 
 
-@pytest.fixture
-def members(vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource) -> MemberStore:
-    return MemberStore(vault, rings, new_id)
-
-
-@pytest.fixture
-def consent(clock: Clock) -> Consent:
-    return Consent("form", clock.now())
-
-
 async def take_in(lists: SuppressionLists, account: UUID, content: str, form: Form = "csv") -> ListReport:
     report = ListReport()
     async for _ in lists.take_in(account, content.encode(), form, report):

@@ -19,11 +19,6 @@ from tests.support.segments import NoMail
 
 
 @pytest.fixture
-def members(vault: asyncpg.Pool, rings: KeyRings, new_id: IdSource) -> MemberStore:
-    return MemberStore(vault, rings, new_id)
-
-
-@pytest.fixture
 def topics(vault: asyncpg.Pool, new_id: IdSource) -> TopicStore:
     return TopicStore(vault, new_id)
 
