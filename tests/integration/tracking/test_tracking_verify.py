@@ -157,6 +157,11 @@ BREACHES = [
         "UPDATE breakdown_delta SET total = total + 1 WHERE kind = 'accepted' AND dimension = 'site'",
         {"breakdowns_add_up"},
     ),
+    (
+        """INSERT INTO breakdown_delta (run_id, dimension, value, kind, detail, total, people)
+           SELECT run_id, 'trait', 1, 'accepted', '', 1, 0 FROM run""",
+        {"traits_add_up"},
+    ),
     ("UPDATE tally_delta SET people = 0 WHERE kind = 'unsubscribe'", {"counters_equal_recounts"}),
     ("UPDATE event SET label = 'machine' WHERE seq = 1", {"firsts_equal_distinct_events", "counters_equal_recounts"}),
     ("UPDATE ingest_batch SET settled_at = NULL", {"firsts_equal_distinct_events", "counters_equal_recounts"}),
