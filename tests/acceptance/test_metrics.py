@@ -1,15 +1,19 @@
-"""Prometheus as an operator scrapes it: what the workers count is what the receiver and the tables count."""
+"""Prometheus as an operator scrapes it: what processes count is what the receiver, the tables and the reports count."""
 
+import asyncio
 import os
 from collections import Counter
+from random import Random
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.ports import metrics_port, worker_metrics_port
-from tests.support.service import running_service, soon
+from tests.support.service import Service, running_service, soon
+from tests.support.unrelenting import Ledger, Readers, Servers, letters
 from tests.support.waiting import eventually
 
+HTML = '<p>{{ name }} 様 <a href="https://example.com/one">one</a> <a href="https://example.com/two">two</a></p>'
 Samples = Counter[tuple[str, frozenset[tuple[str, str]]]]
 
 
@@ -33,7 +37,7 @@ def by(samples: Samples, name: str, label: str) -> dict[str, float]:
     return {key: value for key, value in sums.items() if value}
 
 
-async def test_the_workers_count_what_the_receiver_and_the_tables_count() -> None:
+async def test_processes_count_what_the_receiver_the_tables_and_the_reports_count() -> None:
     # Below the ports that the kernel gives out, so that nobody has them.
     base = 20_000 + os.getpid() % 40 * 300
     members = [f"member{n}@example.jp" for n in range(200)]
@@ -43,7 +47,7 @@ async def test_the_workers_count_what_the_receiver_and_the_tables_count() -> Non
         httpx.AsyncClient() as client,
     ):
         await service.import_members([*members, *odd])
-        campaign = await service.campaign(at="now")
+        campaign = await service.campaign(at="now", html=HTML)
         await service.reaches(campaign, "finished")
         workers = await scraped(client, *(worker_metrics_port(base, "bulk", slot) for slot in (0, 1)))
         mailbox = await scraped(client, metrics_port(base, "mailbox"))
@@ -71,3 +75,38 @@ async def test_the_workers_count_what_the_receiver_and_the_tables_count() -> Non
         for port in (metrics_port(base, "api"), metrics_port(base, "tracker"), worker_metrics_port(base, "jobs", 0)):
             lag = await scraped(client, port)
             assert lag["todoku_event_loop_lag_seconds_count", frozenset()] > 0
+        await what_comes_back_is_counted_as_reported(service, client, base, campaign, workers)
+
+
+async def what_comes_back_is_counted_as_reported(
+    service: Service, client: httpx.AsyncClient, base: int, campaign: str, workers: Samples
+) -> None:
+    """People and servers answer; what tracker and inbound counted, and workers before, is what the report says."""
+    hand, ledger, ended, chance = await letters(service), Ledger(), asyncio.Event(), Random(7)
+    servers = Servers(hand, ledger, service.started.settings.inbound_port, chance)
+    busy = [
+        asyncio.create_task(Readers(hand, ledger, client, chance).read_until(ended)),
+        asyncio.create_task(servers.send_until(ended)),
+    ]
+
+    async def each_kind_came() -> bool:
+        kinds = Counter(act.kind for act in ledger.answered)
+        return len(kinds) == 5 and min(kinds.values()) > 1
+
+    await eventually(each_kind_came, within=30, step=0.05)
+    ended.set()
+    await asyncio.gather(*busy)
+    back = await scraped(client, *(metrics_port(base, process) for process in ("tracker", "inbound")))
+    events, mails = by(back, "todoku_tracking_events_total", "kind"), by(back, "todoku_inbound_mails_total", "outcome")
+    figures = (await service.get(f"/v1/reports/campaigns/{campaign}"))["total"]
+    results = by(workers, "todoku_results_total", "outcome")
+    told = {**results, "opens": events["open"], "clicks": events["click"]}
+    assert {name: figures[name] for name in told} == told
+    rows = await service.main_owner.fetch("SELECT kind, sum(total)::int AS n FROM analysis.tally GROUP BY kind")
+    stored = {row["kind"]: row["n"] for row in rows}
+    assert stored["unsubscribe"] == events.get("unsubscribe", 0) + mails.get("unsubscribe", 0)
+    assert (stored["bounce"], stored["complaint"]) == (mails["bounce"], mails["complaint"])
+    assert sum(events.values()) + sum(mails.values()) == sum(ledger.answered.values())
+    # A report counts people there, of bounces once for each class.
+    for name, kind in (("unsubscribes", "unsubscribe"), ("complaints", "complaint"), ("bounces", "bounce")):
+        assert figures[name] == len([act for act in ledger.answered if act.kind == kind]) > 0

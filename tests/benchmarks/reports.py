@@ -1,7 +1,8 @@
-"""How long each report takes on a large campaign: rows generated, then broken down and folded as housekeeping does.
+"""How long each report takes on a large campaign: rows generated, and counters made of them by SQL.
 
-BENCH_RECIPIENTS recipients (1,000,000) and five events for each. Reports read counters alone, so that what matters is
-how many of them there are: minutes of two days, quarters of an hour of the month after, sites.
+BENCH_RECIPIENTS recipients (1,000,000) and BENCH_EVENTS events (five for each). Reports read counters alone, so that
+what matters is how many of them there are: minutes of two days, quarters of an hour of the month after, sites, traits;
+three years of quarters of an hour in which the list grew; and 1,000 runs of other campaigns in the period.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from statistics import quantiles
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -18,18 +20,25 @@ from core.clock import SystemClock
 from core.database import close_pool, open_pool
 from core.ids import IdSource
 from deploy.dsns import Dsns
+from members.growth import GrowthStore
 from tests.benchmarks.figure import Figure
 from tests.support.runs import make_run
-from tracking import breakdown, feed, tallies
+from tracking import breakdown, feed
 from tracking.breakdown import BreakdownStore
 from tracking.feed import EventFeed
 from tracking.reports import ReportStore
+from tracking.traits import TraitStore
 
 RECIPIENTS = int(os.environ.get("BENCH_RECIPIENTS", "1000000"))
-EVENTS_EACH = 5
+EVENTS = int(os.environ.get("BENCH_EVENTS", str(RECIPIENTS * 5)))
+EVENTS_EACH = max(1, EVENTS // RECIPIENTS)
 SITES = 500
-AT_ONCE = 100_000
+VALUES = 50
+"""Of each of three attributes."""
+OTHER_RUNS = 1_000
+AT_ONCE = 500_000
 TIMES = 20
+TOKYO = ZoneInfo("Asia/Tokyo")
 
 _SITES = """
 WITH made AS (INSERT INTO site (digest, provider)
@@ -39,11 +48,12 @@ WITH made AS (INSERT INTO site (digest, provider)
 INSERT INTO destination (tag, site_id, resolved_at) SELECT row_number() OVER (), site_id, app.now() FROM made
 """
 _RECIPIENTS = """
-INSERT INTO recipient SELECT $1, n, gen_random_uuid(), 1 + n % $4 FROM generate_series($2::int, $3::int) n
+INSERT INTO recipient
+SELECT $1, n, gen_random_uuid(), 1 + n % $4, 1 + n % 5000 FROM generate_series($2::int, $3::int) n
 """
 _RESULTS = """
-INSERT INTO result (run_id, seq, try, outcome, reason, site_id, at)
-SELECT $1, n, 1, 'accepted', 'accepted', (SELECT min(site_id) FROM destination) + n % $4,
+INSERT INTO result (run_id, seq, try, outcome, site_id, at)
+SELECT $1, n, 1, 'accepted', (SELECT min(site_id) FROM destination) + n % $4,
        $5::timestamptz + make_interval(secs => n / 1000.0)
 FROM generate_series($2::int, $3::int) n
 """
@@ -55,50 +65,113 @@ SELECT $1, n, CASE WHEN k < 3 THEN 'open' ELSE 'click' END, CASE WHEN k < 3 THEN
        $4::timestamptz + interval '30 days' * power(random(), 6)
 FROM generate_series($2::int, $3::int) n, generate_series(0, $5) k
 """
+# A cell has one value of each attribute.
+_TRAITS = """
+WITH named AS (
+    INSERT INTO trait SELECT $1, a * $2 + v, 'attribute', 'attribute' || a, 'value', 'value ' || v
+    FROM generate_series(0, 2) a, generate_series(1, $2) v)
+INSERT INTO cell SELECT $1, c, to_json(c)::text, ARRAY[1 + c % $2, $2 + 1 + (c / 7) % $2, 2 * $2 + 1 + (c / 11) % $2]
+FROM generate_series(1, 5000) c
+"""
+_TALLIES = """
+INSERT INTO tally (run_id, kind, link, total, people)
+SELECT $1, kind, link, count(*), count(*) / 3 FROM (
+    SELECT k.kind, l.link FROM event e
+    CROSS JOIN LATERAL unnest(app.breakdown_kinds(e.kind, e.label)) AS k (kind)
+    CROSS JOIN LATERAL (SELECT -1 AS link UNION SELECT e.link) l
+    WHERE run_id = $1) n GROUP BY kind, link
+UNION ALL
+SELECT $1, 'accepted', -1, count(*), 0 FROM result WHERE run_id = $1
+"""
+# As housekeeping breaks down and folds: minutes for two days, then quarters of an hour.
+_BREAKDOWNS = """
+WITH counted AS MATERIALIZED (
+    SELECT app.minute_of(e.occurred_at) AS minute, r.tag, r.cell, k.kind, count(*) AS total
+    FROM event e JOIN recipient r USING (run_id, seq)
+    CROSS JOIN LATERAL unnest(app.breakdown_kinds(e.kind, e.label)) AS k (kind)
+    WHERE run_id = $1 GROUP BY GROUPING SETS ((app.minute_of(e.occurred_at), k.kind), (r.tag, k.kind), (r.cell, k.kind))
+    UNION ALL
+    SELECT app.minute_of(s.at), r.tag, r.cell, 'accepted', count(*) FROM result s JOIN recipient r USING (run_id, seq)
+    WHERE run_id = $1 GROUP BY GROUPING SETS ((app.minute_of(s.at)), (r.tag), (r.cell)))
+INSERT INTO breakdown
+SELECT $1, dimension, value, kind, '', sum(total), sum(total) / 3
+FROM (SELECT 'minute' AS dimension, kind, total,
+             CASE WHEN minute > app.minute_of($2) + 2880 THEN minute - minute % 15 ELSE minute END AS value
+      FROM counted WHERE minute IS NOT NULL
+      UNION ALL
+      SELECT 'site', kind, total, d.site_id FROM counted JOIN destination d USING (tag)
+      UNION ALL
+      SELECT 'trait', kind, total, t.trait FROM counted c JOIN cell ON cell.run_id = $1 AND cell.no = c.cell
+      CROSS JOIN LATERAL unnest(cell.traits) AS t (trait)) n
+GROUP BY dimension, value, kind
+"""
+_OTHER_RUNS = """
+WITH other AS (
+    INSERT INTO campaign (campaign_id, account_id, name, sender_id, template_id, audience)
+    SELECT app.new_id(), account_id, 'Others', sender_id, template_id, audience FROM campaign
+    RETURNING campaign_id, account_id),
+made AS (
+    INSERT INTO run (run_id, account_id, campaign_id, state, starts_at, started_at, content_id, audience, weight,
+                     snapshot)
+    SELECT app.new_id(), other.account_id, other.campaign_id, 'finished', starts_at, started_at, content_id, audience,
+           weight, 1000
+    FROM run, other, generate_series(1, $1) RETURNING run_id)
+INSERT INTO tally SELECT run_id, k, '', l, 500, 100
+FROM made, unnest(ARRAY['accepted', 'failed', 'open', 'click', 'human_open', 'human_click']) k,
+     generate_series(-1, 19) l
+"""
+_GROWTH = """
+INSERT INTO growth SELECT $1, app.quarter_of(app.now()) - n, k, 3
+FROM generate_series(0, 3 * 35040) n, unnest(ARRAY['active', 'joined', 'imported', 'unsubscribed', 'bounced']) k
+"""
 
 
 async def measure(dsns: Dsns) -> list[Figure]:
     """Return the figures."""
-    main, owner = await open_pool(dsns.main, name="bench"), await open_pool(dsns.main_owner, name="bench")
+    main, vault = await open_pool(dsns.main, name="bench"), await open_pool(dsns.members, name="bench")
+    owner, vault_owner = await asyncpg.connect(dsns.main_owner), await asyncpg.connect(dsns.members_owner)
     try:
         run = await make_run(main, IdSource(SystemClock()), recipients=1, state="finished")
-        await _generate(main, owner, run.run_id)
-        await _count(main)
-        return await _read(main, run.account_id, run.campaign_id)
+        began = time.monotonic()
+        await _generate(owner, run.run_id)
+        for _ in range(2):
+            await feed.advance(main)
+        await vault_owner.execute(_GROWTH, run.account_id)
+        await vault_owner.execute("ANALYZE growth")
+        made = Figure(name="generation", value=time.monotonic() - began, unit="s", conditions=_conditions())
+        return [made, *await _read(main, vault, run.account_id, run.campaign_id)]
     finally:
-        await close_pool(main)
-        await close_pool(owner)
+        for connection in (owner, vault_owner):
+            await connection.close()
+        for pool in (main, vault):
+            await close_pool(pool)
 
 
-async def _generate(main: asyncpg.Pool, owner: asyncpg.Pool, run_id: UUID) -> None:
-    start: datetime = await main.fetchval("SELECT starts_at FROM run WHERE run_id = $1", run_id)
-    await main.execute(_SITES, SITES)
-    await main.execute("UPDATE run SET snapshot = $1", RECIPIENTS)
+async def _generate(owner: asyncpg.Connection, run_id: UUID) -> None:
+    start: datetime = await owner.fetchval("SELECT starts_at FROM run WHERE run_id = $1", run_id)
+    await owner.execute(_SITES, SITES)
+    await owner.execute(_TRAITS, run_id, VALUES)
+    await owner.execute("UPDATE run SET snapshot = $1", RECIPIENTS)
+    # Counted below, all at once.
+    await owner.execute("ALTER TABLE result DISABLE TRIGGER USER")
     for first in range(2, RECIPIENTS + 1, AT_ONCE):
         span = (run_id, first, min(first + AT_ONCE - 1, RECIPIENTS))
-        await main.execute(_RECIPIENTS, *span, SITES)
-        await main.execute(_RESULTS, *span, SITES, start)
-        await main.execute(_EVENTS, *span, start, EVENTS_EACH - 1)
-    await main.execute(
-        "INSERT INTO tally (run_id, kind, link, total, people)"
-        " SELECT run_id, kind, -1, count(*), count(DISTINCT seq) FROM event GROUP BY run_id, kind"
-    )
+        await owner.execute(_RECIPIENTS, *span, SITES)
+        await owner.execute(_RESULTS, *span, SITES, start)
+        await owner.execute(_EVENTS, *span, start, EVENTS_EACH - 1)
+    await owner.execute("ALTER TABLE result ENABLE TRIGGER USER")
+    await owner.execute("VACUUM ANALYZE event, recipient, result")
+    await owner.execute(_TALLIES, run_id)
+    await owner.execute(_BREAKDOWNS, run_id, start)
+    await owner.execute(_OTHER_RUNS, OTHER_RUNS)
     await owner.execute("ANALYZE")
 
 
-async def _count(main: asyncpg.Pool) -> None:
-    for _ in range(2):
-        await feed.advance(main)
-    while await breakdown.break_down(main):
-        while await breakdown.fold(main) == breakdown.FOLD_ROWS:
-            pass
-    while await tallies.fold(main) == tallies.FOLD_ROWS:
-        pass
-
-
-async def _read(main: asyncpg.Pool, account_id: UUID, campaign_id: UUID) -> list[Figure]:
+async def _read(main: asyncpg.Pool, vault: asyncpg.Pool, account_id: UUID, campaign_id: UUID) -> list[Figure]:
     reports, parts, events = ReportStore(main), BreakdownStore(main), EventFeed(main)
-    since: datetime = await main.fetchval("SELECT starts_at - interval '1 day' FROM run")
+    traits, growth = TraitStore(main), GrowthStore(vault)
+    since: datetime = await main.fetchval("SELECT min(starts_at) - interval '1 day' FROM run")
+    now: datetime = await main.fetchval("SELECT app.now()")
 
     def series(step: breakdown.Step, hours: int) -> Callable[[], Awaitable[object]]:
         return lambda: parts.series(account_id, campaign_id, step, hours=hours, time_zone="Asia/Tokyo")
@@ -111,6 +184,11 @@ async def _read(main: asyncpg.Pool, account_id: UUID, campaign_id: UUID) -> list
         "series_day_year": series("day", 24 * 366),
         "providers": lambda: parts.providers(account_id, campaign_id),
         "deliverability": lambda: parts.deliverability(account_id, since, since + timedelta(days=2)),
+        "attribute": lambda: traits.by_attribute(account_id, campaign_id, "attribute1"),
+        "versions": lambda: reports.versions(account_id, campaign_id),
+        "over_campaigns": lambda: reports.over(account_id, since, since + timedelta(days=2)),
+        "growth_day_year": lambda: growth.read(account_id, now - timedelta(days=365), now, "day", TOKYO),
+        "growth_month_3_years": lambda: growth.read(account_id, now - timedelta(days=1_095), now, "month", TOKYO),
         "compare": lambda: reports.compare(account_id, [campaign_id] * 20),
         "events_500": lambda: events.read(account_id, after=RECIPIENTS),
     }
@@ -133,4 +211,4 @@ def _latency(name: str, took: list[float]) -> Figure:
 
 
 def _conditions() -> str:
-    return f"{RECIPIENTS:,} recipients, {RECIPIENTS * EVENTS_EACH:,} events, {SITES} sites"
+    return f"{RECIPIENTS:,} recipients, {RECIPIENTS * EVENTS_EACH:,} events, {SITES} sites, {3 * VALUES} traits"
