@@ -8,7 +8,7 @@ three years of quarters of an hour in which the list grew; and 1,000 runs of oth
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from statistics import quantiles
 from uuid import UUID
@@ -35,8 +35,12 @@ EVENTS_EACH = max(1, EVENTS // RECIPIENTS)
 SITES = 500
 VALUES = 50
 """Of each of three attributes."""
+CELLS = 5_000
+"""A multiple of the sites."""
 OTHER_RUNS = 1_000
-AT_ONCE = 500_000
+AT_A_TIME = 2
+"""Connections that generate."""
+AT_ONCE = 250_000
 TIMES = 20
 TOKYO = ZoneInfo("Asia/Tokyo")
 
@@ -49,7 +53,7 @@ INSERT INTO destination (tag, site_id, resolved_at) SELECT row_number() OVER (),
 """
 _RECIPIENTS = """
 INSERT INTO recipient
-SELECT $1, n, gen_random_uuid(), 1 + n % $4, 1 + n % 5000 FROM generate_series($2::int, $3::int) n
+SELECT $1, n, gen_random_uuid(), 1 + n % $4, 1 + n % $5 FROM generate_series($2::int, $3::int) n
 """
 _RESULTS = """
 INSERT INTO result (run_id, seq, try, outcome, site_id, at)
@@ -71,39 +75,42 @@ WITH named AS (
     INSERT INTO trait SELECT $1, a * $2 + v, 'attribute', 'attribute' || a, 'value', 'value ' || v
     FROM generate_series(0, 2) a, generate_series(1, $2) v)
 INSERT INTO cell SELECT $1, c, to_json(c)::text, ARRAY[1 + c % $2, $2 + 1 + (c / 7) % $2, 2 * $2 + 1 + (c / 11) % $2]
-FROM generate_series(1, 5000) c
+FROM generate_series(1, $3) c
+"""
+# As housekeeping breaks down and folds: minutes for two days, then quarters of an hour. One pass over the events; a
+# recipient's site and cell follow from its number.
+_COUNTED = """
+CREATE TEMPORARY TABLE counted AS
+SELECT app.minute_of(occurred_at) AS minute, seq % $2 AS cell, link, kind, label, count(*) AS total FROM event
+WHERE run_id = $1
+GROUP BY GROUPING SETS ((app.minute_of(occurred_at), kind, label), (seq % $2, kind, label), (link, kind, label))
+UNION ALL
+SELECT app.minute_of(at), seq % $2, -1, 'accepted', NULL, count(*) FROM result WHERE run_id = $1
+GROUP BY GROUPING SETS ((app.minute_of(at)), (seq % $2), ())
 """
 _TALLIES = """
 INSERT INTO tally (run_id, kind, link, total, people)
-SELECT $1, kind, link, count(*), count(*) / 3 FROM (
-    SELECT k.kind, l.link FROM event e
-    CROSS JOIN LATERAL unnest(app.breakdown_kinds(e.kind, e.label)) AS k (kind)
-    CROSS JOIN LATERAL (SELECT -1 AS link UNION SELECT e.link) l
-    WHERE run_id = $1) n GROUP BY kind, link
-UNION ALL
-SELECT $1, 'accepted', -1, count(*), 0 FROM result WHERE run_id = $1
+SELECT $1, k.kind, l.link, sum(total), sum(total) / 3
+FROM counted c
+CROSS JOIN LATERAL (SELECT kind FROM unnest(CASE WHEN label IS NULL THEN ARRAY[c.kind]
+                                                 ELSE app.breakdown_kinds(c.kind, label) END) AS kind) k
+CROSS JOIN LATERAL (SELECT -1 AS link UNION SELECT c.link) l
+WHERE minute IS NULL AND cell IS NULL GROUP BY k.kind, l.link
 """
-# As housekeeping breaks down and folds: minutes for two days, then quarters of an hour.
 _BREAKDOWNS = """
-WITH counted AS MATERIALIZED (
-    SELECT app.minute_of(e.occurred_at) AS minute, r.tag, r.cell, k.kind, count(*) AS total
-    FROM event e JOIN recipient r USING (run_id, seq)
-    CROSS JOIN LATERAL unnest(app.breakdown_kinds(e.kind, e.label)) AS k (kind)
-    WHERE run_id = $1 GROUP BY GROUPING SETS ((app.minute_of(e.occurred_at), k.kind), (r.tag, k.kind), (r.cell, k.kind))
-    UNION ALL
-    SELECT app.minute_of(s.at), r.tag, r.cell, 'accepted', count(*) FROM result s JOIN recipient r USING (run_id, seq)
-    WHERE run_id = $1 GROUP BY GROUPING SETS ((app.minute_of(s.at)), (r.tag), (r.cell)))
 INSERT INTO breakdown
-SELECT $1, dimension, value, kind, '', sum(total), sum(total) / 3
-FROM (SELECT 'minute' AS dimension, kind, total,
+SELECT $1, n.dimension, n.value, k.kind, '', sum(total), sum(total) / 3
+FROM (SELECT 'minute' AS dimension, kind, label, total,
              CASE WHEN minute > app.minute_of($2) + 2880 THEN minute - minute % 15 ELSE minute END AS value
       FROM counted WHERE minute IS NOT NULL
       UNION ALL
-      SELECT 'site', kind, total, d.site_id FROM counted JOIN destination d USING (tag)
+      SELECT 'site', kind, label, total, d.site_id FROM counted c JOIN destination d ON d.tag = 1 + c.cell % $3
       UNION ALL
-      SELECT 'trait', kind, total, t.trait FROM counted c JOIN cell ON cell.run_id = $1 AND cell.no = c.cell
+      SELECT 'trait', kind, label, total, t.trait FROM counted c JOIN cell ON cell.run_id = $1 AND cell.no = 1 + c.cell
       CROSS JOIN LATERAL unnest(cell.traits) AS t (trait)) n
-GROUP BY dimension, value, kind
+CROSS JOIN LATERAL (SELECT kind FROM unnest(CASE WHEN n.label IS NULL THEN ARRAY[n.kind]
+                                                 ELSE app.breakdown_kinds(n.kind, n.label) END) AS kind) k
+GROUP BY n.dimension, n.value, k.kind
 """
 _OTHER_RUNS = """
 WITH other AS (
@@ -133,7 +140,7 @@ async def measure(dsns: Dsns) -> list[Figure]:
     try:
         run = await make_run(main, IdSource(SystemClock()), recipients=1, state="finished")
         began = time.monotonic()
-        await _generate(owner, run.run_id)
+        await _generate(owner, dsns.main_owner, run.run_id)
         for _ in range(2):
             await feed.advance(main)
         await vault_owner.execute(_GROWTH, run.account_id)
@@ -147,22 +154,32 @@ async def measure(dsns: Dsns) -> list[Figure]:
             await close_pool(pool)
 
 
-async def _generate(owner: asyncpg.Connection, run_id: UUID) -> None:
+async def _fill(dsn: str, run_id: UUID, start: datetime, firsts: Sequence[int]) -> None:
+    """Add the recipients from each of `firsts` on, what became of them and what they did."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("SET synchronous_commit = off")
+    for first in firsts:
+        span = (run_id, first, min(first + AT_ONCE - 1, RECIPIENTS))
+        await connection.execute(_RECIPIENTS, *span, SITES, CELLS)
+        await connection.execute(_RESULTS, *span, SITES, start)
+        await connection.execute(_EVENTS, *span, start, EVENTS_EACH - 1)
+    await connection.close()
+
+
+async def _generate(owner: asyncpg.Connection, dsn: str, run_id: UUID) -> None:
     start: datetime = await owner.fetchval("SELECT starts_at FROM run WHERE run_id = $1", run_id)
     await owner.execute(_SITES, SITES)
-    await owner.execute(_TRAITS, run_id, VALUES)
+    await owner.execute(_TRAITS, run_id, VALUES, CELLS)
     await owner.execute("UPDATE run SET snapshot = $1", RECIPIENTS)
     # Counted below, all at once.
     await owner.execute("ALTER TABLE result DISABLE TRIGGER USER")
-    for first in range(2, RECIPIENTS + 1, AT_ONCE):
-        span = (run_id, first, min(first + AT_ONCE - 1, RECIPIENTS))
-        await owner.execute(_RECIPIENTS, *span, SITES)
-        await owner.execute(_RESULTS, *span, SITES, start)
-        await owner.execute(_EVENTS, *span, start, EVENTS_EACH - 1)
+    firsts = list(range(2, RECIPIENTS + 1, AT_ONCE))
+    await asyncio.gather(*(_fill(dsn, run_id, start, firsts[part::AT_A_TIME]) for part in range(AT_A_TIME)))
     await owner.execute("ALTER TABLE result ENABLE TRIGGER USER")
     await owner.execute("VACUUM ANALYZE event, recipient, result")
+    await owner.execute(_COUNTED, run_id, CELLS)
     await owner.execute(_TALLIES, run_id)
-    await owner.execute(_BREAKDOWNS, run_id, start)
+    await owner.execute(_BREAKDOWNS, run_id, start, SITES)
     await owner.execute(_OTHER_RUNS, OTHER_RUNS)
     await owner.execute("ANALYZE")
 
