@@ -115,7 +115,7 @@ async def arrange_run(
         member = Member(new_id(), address, {"name": f"山田 {seq}"})
         members.held[member.member_id] = member
         rows.append((run, seq, member.member_id, 0))
-    await main.copy_records_to_table("recipient", records=rows)
+    await main.copy_records_to_table("recipient", records=rows, columns=["run_id", "seq", "member_id", "tag"])
     await main.execute(
         "INSERT INTO chunk (run_id, first_seq, last_seq) "
         "SELECT $1, s, least(s + $2 - 1, $3) FROM generate_series(1, $3, $2) AS s",

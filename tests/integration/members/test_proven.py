@@ -199,8 +199,8 @@ async def test_row_security_changes_no_plan_of_the_vaults_role(
         "open_members": (account, member),
         "find": (account, [1], [b"x"]),
         "slice_end": (account, rule, None, last, 10, None),
-        "slice": (account, rule, None, last, None),
-        "count": (account, rule, None),
+        "slice": (account, rule, None, last, None, None, [], []),
+        "count": (account, rule, None, False),
         "members": (account, None, last, rule),
     }
     statements = vault_statements()
