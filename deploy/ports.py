@@ -10,6 +10,8 @@
 """
 
 import socket
+from itertools import chain, cycle
+from random import SystemRandom
 
 from core.errors import ConfigurationError
 
@@ -23,6 +25,18 @@ ALONE = tuple(_PROCESSES)
 """Processes that are alone of their kind on a machine."""
 
 POOLS = tuple(_POOLS)
+
+_QUIET = range(10_000, 32_768)
+"""Where no outgoing connection gets its own port: Linux takes those from 32768 up (`ip_local_port_range`).
+
+The kernel's own choice for port 0 comes from there, and what it names as free now may be a client's a moment later.
+"""
+
+_start = SystemRandom().choice(_QUIET)
+_walk = cycle(chain(range(_start, _QUIET.stop), range(_QUIET.start, _start)))
+"""This process's way through the quiet ports, from a place of its own: it names none twice before all were named."""
+
+_MOST_METRICS = 300
 
 
 def metrics_port(base: int, process: str) -> int:
@@ -44,10 +58,38 @@ def worker_metrics_port(base: int, pool: str, slot: int) -> int:
 
 
 def free_port() -> int:
-    """Return a loopback port that is free now, for a setting of 0."""
+    """Return a loopback port that is free now and that no outgoing connection takes, for a setting of 0.
+
+    Raises ConfigurationError if there is none.
+    """
+    for _ in _QUIET:
+        if is_free(port := next(_walk)):
+            return port
+    raise ConfigurationError("No port of the loopback address is free")
+
+
+def free_metrics_base() -> int:
+    """Return a base from which each process of a small installation finds its metrics port free.
+
+    Raises ConfigurationError if there is none.
+    """
+    for base in SystemRandom().sample(range(_QUIET.start, _QUIET.stop - _MOST_METRICS), 100):
+        ports = [metrics_port(base, process) for process in ALONE]
+        ports += [worker_metrics_port(base, pool, slot) for pool in POOLS for slot in range(4)]
+        if all(map(is_free, ports)):
+            return base
+    raise ConfigurationError("No free ports were found for the metrics")
+
+
+def is_free(port: int) -> bool:
+    """Return whether one may listen on a loopback port now; a connection that is being forgotten doesn't keep it."""
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except (OSError, OverflowError):
+            return False
+        return True
 
 
 def _checked(base: int, offset: int) -> int:

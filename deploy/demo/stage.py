@@ -2,21 +2,18 @@
 
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from random import Random
 from tempfile import mkdtemp
 
 from core.clock import Clock
-from core.errors import ConfigurationError
 from core.settings import Settings, inherited_environment, load
 from deploy.dsns import Dsns
 from deploy.installation import Installation, log_directory
 from deploy.lock import only_one
-from deploy.ports import ALONE, LOOPBACK, POOLS, metrics_port, worker_metrics_port
+from deploy.ports import LOOPBACK, free_metrics_base
 
 RETRY_FIRST, RETRY_CAP = 2.0, 4.0
 """Seconds: what waits minutes in earnest is seen to come back here."""
@@ -66,7 +63,7 @@ async def staged(clock: Clock, members: int, dsns: Dsns | None = None) -> AsyncI
     directory = make_directory("todoku-demo-")
     try:
         with only_one(directory):
-            installation = Installation(_settings(directory, clock, members, dsns), clock=clock)
+            installation = Installation(_settings(directory, members, dsns), clock=clock)
             try:
                 started = await installation.start()
                 yield Stage(started.settings, started.api_key or "")
@@ -87,7 +84,7 @@ def make_directory(prefix: str) -> Path:
     return directory
 
 
-def _settings(directory: Path, clock: Clock, members: int, dsns: Dsns | None) -> Settings:
+def _settings(directory: Path, members: int, dsns: Dsns | None) -> Settings:
     return load(
         **{f"{field.name}_dsn": getattr(dsns, field.name) if dsns else None for field in fields(Dsns)},
         data_dir=directory,
@@ -113,32 +110,12 @@ def _settings(directory: Path, clock: Clock, members: int, dsns: Dsns | None) ->
         inbound_host=LOOPBACK,
         inbound_port=0,
         mailbox_bytes=max(_LEAST_MAILBOX, members * _MAIL_BYTES),
-        metrics_port=_metrics_base(Random(clock.monotonic())),  # noqa: S311 - a port, not a secret
+        metrics_port=free_metrics_base(),
         retry_first=RETRY_FIRST,
         retry_cap=RETRY_CAP,
         settle_after=SETTLE_AFTER,
         forward_replies=True,
     )
-
-
-def _metrics_base(random: Random) -> int:
-    """Return a base from which every process finds its port free."""
-    for _ in range(100):
-        base = random.randrange(20_000, 60_000)
-        ports = [metrics_port(base, process) for process in ALONE]
-        ports += [worker_metrics_port(base, pool, slot) for pool in POOLS for slot in range(4)]
-        if all(map(_is_free, ports)):
-            return base
-    raise ConfigurationError("No free ports were found for the metrics")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
 
 
 def _last_words(directory: Path) -> str:

@@ -6,7 +6,6 @@ server that an earlier run left behind is stopped first. A start that fails give
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -16,7 +15,7 @@ from signal import SIGINT, SIGKILL, SIGQUIT
 
 from core.errors import ConfigurationError
 from deploy import data_dir, private_file, tether
-from deploy.ports import free_port
+from deploy.ports import free_port, is_free
 from deploy.postgres import software
 from deploy.postgres.survivor import stop_survivor
 
@@ -224,21 +223,11 @@ class EmbeddedPostgres:
     def _choose_port(self) -> None:
         remembered = self.directory / "port"
         if self._port_is_given:
-            if not _is_free(self.port):
+            if not is_free(self.port):
                 raise ConfigurationError(f"Port {self.port}, which Postgres is to listen on, is in use")
         else:
             known = remembered.read_text().strip() if remembered.exists() else ""
-            self.port = int(known) if known.isdigit() and _is_free(int(known)) else free_port()
+            self.port = int(known) if known.isdigit() and is_free(int(known)) else free_port()
         remembered.write_text(f"{self.port}\n")
         # Once handed out in DSNs it stays: a restart must come back where the others look.
         self._port_is_given = True
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError):
-            return False
-        return True

@@ -1,6 +1,5 @@
 """A worker against a real Postgres and the real mailbox: what receivers get and what the tables say of it."""
 
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from core.ids import IdSource
 from core.ways_out import RelaySettings
+from deploy import ports
 from tests.support.delivery import Members, arrange_run, outcomes, running_worker, settled
 from tests.support.mailbox import RunningMailbox, running_mailbox
 from tests.support.waiting import eventually
@@ -30,9 +30,7 @@ def relay(mailbox: RunningMailbox, connections: int = 4) -> RelaySettings:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 async def received(mailbox: RunningMailbox) -> Counter[str]:

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,13 @@ def test_metrics_can_be_turned_off_and_a_slot_without_a_port_is_refused() -> Non
         ports.worker_metrics_port(9400, "jobs", 10)
     with pytest.raises(ConfigurationError, match="TODOKU_METRICS_PORT"):
         ports.worker_metrics_port(65500, "bulk", 200)
+
+
+def test_a_free_port_is_none_that_a_client_may_get_and_is_named_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert not ports.is_free(taken.getsockname()[1])
+        named = [ports.free_port() for _ in range(50)]
+    assert len(set(named)) == 50
+    assert all(ports.is_free(port) for port in named)
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(*named, ports.free_metrics_base() + 300) <= lowest
