@@ -1,7 +1,8 @@
 """How an account's list grows and decays: who came and went in each day, week or month of a zone, as mere numbers.
 
 Counted in the transaction that changes a member, by triggers (core/schema/members/0023_growth.sql), as numbers a
-quarter of an hour that name nobody: an erased member stays counted. On the list is who is active or paused.
+quarter of an hour that name nobody: an erased member stays counted. Housekeeping makes totals of them
+(0035_growth_totals.sql); a span is the difference of two. On the list is who is active or paused.
 """
 
 from collections.abc import Sequence
@@ -70,22 +71,24 @@ class GrowthStore:
             detail = f"1 to {MOST_SPANS} steps, from since to before until"
             raise InvalidInput("There are no such steps", [Fault("/query/until", "range", detail)])
         begins = list(beginnings(start, until, step, zone))
-        end = following(begins[-1], step, zone)
+        bounds = [_quarter(at) for at in [*begins, following(begins[-1], step, zone)]]
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            active = await connection.fetchval(SQL["active_before"], account_id, _quarter(start))
-            quarters = [_quarter(begin) for begin in begins]
-            rows = await connection.fetch(SQL["spans"], account_id, quarters[0], _quarter(end), quarters)
-        counts: list[dict[str, int]] = [{} for _ in begins]
-        for row in rows:
-            counts[row["span"]][row["kind"]] = row["count"]
-        found = []
-        for begin, count in zip(begins, counts, strict=True):
-            active += count.pop("active", 0)
-            found.append(Growth(begin, active, **count))
-        return found
+            totals = {
+                row["kind"]: row["totals"]
+                for row in await connection.fetch(SQL["totals"], account_id, bounds, ["active", *MEANINGS])
+            }
+            for kind, place, count in await connection.fetch(SQL["not_yet_folded"], account_id, bounds):
+                for later in range(place, len(bounds)):
+                    totals[kind][later] += count
+        return [
+            Growth(
+                at, totals["active"][place + 1], *(totals[kind][place + 1] - totals[kind][place] for kind in MEANINGS)
+            )
+            for place, at in enumerate(begins)
+        ]
 
 
 def _quarter(at: datetime) -> int:

@@ -1,15 +1,17 @@
--- name: spans
--- $2, $3: quarters from the one and before the other; $4 the quarters at which spans begin. Folded and not yet folded in one
--- statement, so in one snapshot.
-SELECT width_bucket(quarter, $4::bigint[]) - 1 AS span, kind, sum(count)::bigint AS count
-FROM (SELECT quarter, kind, count FROM growth WHERE account_id = $1 AND quarter >= $2 AND quarter < $3
-      UNION ALL
-      SELECT quarter, kind, count FROM growth_delta WHERE account_id = $1 AND quarter >= $2 AND quarter < $3) n
-GROUP BY span, kind;
+-- name: totals
+-- What each of the kinds $3 came to before each of the quarters $2, in their order: one step down the primary key for
+-- each, however long the history. An array of a kind, so that 1,000 days come as 11 rows.
+SELECT wanted.kind, array_agg(coalesce(before.total, 0) ORDER BY place) AS totals
+FROM unnest($3::text[]) AS wanted (kind)
+CROSS JOIN unnest($2::bigint[]) WITH ORDINALITY AS bound (quarter, place)
+LEFT JOIN LATERAL (SELECT total FROM growth g
+                   WHERE g.account_id = $1 AND g.kind = wanted.kind AND g.quarter < bound.quarter
+                   ORDER BY g.quarter DESC LIMIT 1) before ON true
+GROUP BY wanted.kind;
 
--- name: active_before
--- By the primary key: of one kind, from the first on.
-SELECT coalesce(sum(count), 0)::bigint
-FROM (SELECT count FROM growth WHERE account_id = $1 AND kind = 'active' AND quarter < $2
-      UNION ALL
-      SELECT count FROM growth_delta WHERE account_id = $1 AND kind = 'active' AND quarter < $2) n;
+-- name: not_yet_folded
+-- $2 as above: 0 for what came before its first, and nothing that came after its last.
+SELECT kind, width_bucket(quarter, $2::bigint[]) AS place, sum(count)::bigint AS count
+FROM growth_delta
+WHERE account_id = $1 AND quarter < ($2::bigint[])[cardinality($2::bigint[])]
+GROUP BY kind, place;

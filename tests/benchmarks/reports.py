@@ -128,7 +128,7 @@ FROM made, unnest(ARRAY['accepted', 'failed', 'open', 'click', 'human_open', 'hu
      generate_series(-1, 19) l
 """
 _GROWTH = """
-INSERT INTO growth SELECT $1, app.quarter_of(app.now()) - n, k, 3
+INSERT INTO growth (account_id, quarter, kind, total) SELECT $1, app.quarter_of(app.now()) - 3 * 35040 + n, k, 3 * n
 FROM generate_series(0, 3 * 35040) n, unnest(ARRAY['active', 'joined', 'imported', 'unsubscribed', 'bounced']) k
 """
 

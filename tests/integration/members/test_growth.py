@@ -10,6 +10,8 @@ import pytest
 from core.clock import Clock
 from core.errors import InvalidInput
 from core.ids import IdSource
+from core.migrations import migrate
+from deploy.dsns import Dsns
 from members.growth import MEANINGS, Growth, GrowthStore
 from members.keyring import KeyRings
 from members.member import Consent
@@ -97,3 +99,25 @@ async def test_another_accounts_members_are_not_counted_and_steps_are_bounded(
         await GrowthStore(vault).read(account, start, start + timedelta(days=2_000), "day", TOKYO)
     months = await GrowthStore(vault).read(account, start, start + timedelta(days=80), "month", TOKYO)
     assert [f"{span.at:%m-%d %H:%M%z}" for span in months] == [f"0{n}-01 00:00+0900" for n in (1, 2, 3)]
+
+
+async def test_counts_from_before_there_were_totals_are_added_up(
+    vault: asyncpg.Pool, vault_owner: asyncpg.Pool, dsns: Dsns, new_id: IdSource
+) -> None:
+    mine, other, quarter = new_id(), new_id(), 1_988_000
+    await vault_owner.execute(
+        "ALTER TABLE growth RENAME COLUMN total TO count;DELETE FROM schema_migration WHERE name = '0035_growth_totals'"
+    )
+    await vault_owner.executemany(
+        "INSERT INTO growth (account_id, quarter, kind, count) VALUES ($1, $2, $3, $4)",
+        [
+            (mine, quarter, "active", 5),
+            (mine, quarter + 96, "active", -2),
+            (mine, quarter + 96, "erased", 2),
+            (other, quarter, "active", 70),
+        ],
+    )
+    assert await migrate(dsns.members_owner, "members") == ["0035_growth_totals"]
+    since = datetime.fromtimestamp(quarter * 900, UTC)
+    spans = await GrowthStore(vault).read(mine, since, since + timedelta(days=2), "day", ZoneInfo("UTC"))
+    assert [(span.active, counts(span)) for span in spans[:2]] == [(5, {}), (3, {"erased": 2})]
