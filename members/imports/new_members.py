@@ -5,19 +5,18 @@ are packed when it is sealed, so that writing is one join a table. The order of 
 keys, then addresses by hash): two imports of the same addresses wait for each other in one order, never in a circle.
 """
 
-from struct import Struct
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
-
-import orjson
 
 from core import sql
 from members.addresses import Address
 from members.aead import WRAPPED_BYTES
 from members.binary_copy import NULL, field, fields, integer, length, stream, timestamp
 from members.connection import Lent
-from members.keyring import AddressHashes, Ring
+from members.keyring import HashColumns, Ring
 from members.profile import Value, dump_parts
+from members.writing import domain_hash
 
 SQL = sql.load(__package__ or "", "new_members.sql")
 
@@ -25,15 +24,11 @@ _MEMBER_COLUMNS = ("account_id", "status", "import_id", "created_at", "updated_a
                    "suppression_hash", "sealed", "facets")  # fmt: skip
 _KEY_COLUMNS = ("account_id", "ring_version", "member_id", "wrapped")
 _ADDRESS_COLUMNS = ("account_id", "index_version", "hmac", "member_id")
+_CONSENT_COLUMNS = ("account_id", "kind", "source", "occurred_at", "recorded_at", "form_version", "confirmed_at",
+                    "scope", "member_id")  # fmt: skip
 
-_UUID = length(16)
-_HMAC = length(32)
+_UUID, _HASH = length(16), length(32)
 _WRAPPED = length(WRAPPED_BYTES)
-# A member's own fields up to its sealed profile; the length of member_id stands in what all rows share.
-_MEMBER = Struct(">16siqi32si")
-# The length of its facets, and the version of jsonb's binary form, which is 1 and then the text.
-_FACETS = Struct(">ib")
-_TAG_BYTES, _HASH_BYTES, _JSONB = 8, 32, 1
 
 
 class NewMembers:
@@ -48,30 +43,39 @@ class NewMembers:
         self._sealer = ring.sealer()
         self._members: list[bytes] = []
         self._keys: list[bytes] = []
-        self._addresses: list[list[bytes]] = [[] for _ in ring.addresses]
+        self._addresses: dict[int, list[bytes]] = {version: [] for version in ring.addresses}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def add(
         self,
-        member_id: UUID,
-        address: Address,
-        hashes: AddressHashes,
-        values: dict[str, Value],
-        facets: dict[str, Any],
+        ids: Sequence[UUID],
+        addresses: Sequence[Address],
+        hashes: HashColumns,
+        values: Sequence[dict[str, Value]],
+        facets: Sequence[bytes],
         random: bytes,
     ) -> None:
-        """Seal and pack one. `random`: RANDOM_BYTES (members/sealer.py) fresh random bytes, used nowhere else."""
-        member = member_id.bytes
-        sealed, wrapped = self._sealer.seal_new(member, dump_parts(address.mailbox, values), random)
-        written, tag = orjson.dumps(facets), self._ring.tag(address.domain)
-        own = _MEMBER.pack(member, _TAG_BYTES, tag, _HASH_BYTES, hashes.suppression, len(sealed))
-        self._members.append(b"".join((own, sealed, _FACETS.pack(len(written) + 1, _JSONB), written)))
-        self._keys.append(member + _WRAPPED + wrapped)
-        for rows, (_, digest) in zip(self._addresses, hashes.lookup, strict=True):
-            rows.append(digest + _UUID + member)
-        self.ids.append(member_id)
+        """Seal and pack some, all that is said of them in one order. `facets`: fields (facet_fields.py).
+
+        `random`: RANDOM_BYTES (members/sealer.py) fresh random bytes for each, used nowhere else.
+        """
+        members = [member_id.bytes for member_id in ids]
+        contents = [dump_parts(address.mailbox, own) for address, own in zip(addresses, values, strict=True)]
+        profiles, keys = self._sealer.seal_all(members, contents, random)
+        domains = {address.domain for address in addresses}
+        tags = {domain: field(domain_hash(self._ring.tag(domain))) for domain in domains}
+        rows = zip(members, addresses, hashes.suppression, profiles, facets, strict=True)
+        self._members += [
+            b"".join((member, tags[address.domain], _HASH, hashed, length(len(profile)), profile, facet))
+            for member, address, hashed, profile, facet in rows
+        ]
+        self._keys += [member + _WRAPPED + key for member, key in zip(members, keys, strict=True)]
+        for version, digests in hashes.lookup.items():
+            own = zip(digests, members, strict=True)
+            self._addresses[version] += [digest + _UUID + member for digest, member in own]
+        self.ids += ids
 
     async def write(self, connection: Lent) -> None:
         """Write all of them, in the caller's transaction; UniqueViolationError if one of the addresses is taken."""
@@ -84,10 +88,32 @@ class NewMembers:
         await _copy(connection, "public", "member", _MEMBER_COLUMNS, same, self._members)
         same = account + integer(ring.primary_seal) + _UUID
         await _copy(connection, "keys", "member_key", _KEY_COLUMNS, same, self._keys)
-        for version, rows in zip(ring.addresses, self._addresses, strict=True):
+        for version, rows in self._addresses.items():
             # Sorted by hash, each leaf of the index is touched once a batch.
-            same = account + integer(version) + _HMAC
+            same = account + integer(version) + _HASH
             await _copy(connection, "public", "address_index", _ADDRESS_COLUMNS, same, sorted(rows))
+
+    async def record(
+        self,
+        connection: Lent,
+        scopes: Iterable[str],
+        source: str,
+        given_at: datetime | None,
+        form_version: str | None,
+        confirmed_at: datetime | None,
+    ) -> None:
+        """Record that all of them consented to each of the scopes: `given_at`, or now.
+
+        From here until the commit the account's chain is held: so it comes after all else, and not before the batch
+        ahead has committed, or that one would wait for this one and this one for it.
+        """
+        now: datetime = await connection.fetchval(SQL["moment"])
+        said = [field(self._ring.account_id.bytes), field(b"given"), field(source.encode()), timestamp(given_at or now)]
+        said += [timestamp(now), NULL if form_version is None else field(form_version.encode())]
+        said += [NULL if confirmed_at is None else timestamp(confirmed_at)]
+        begins = [b"".join((*said, field(scope.encode()), _UUID)) for scope in scopes]
+        rows = [begin + member_id.bytes for member_id in self.ids for begin in begins]
+        await _copy(connection, "public", "consent", _CONSENT_COLUMNS, b"", rows)
 
 
 async def _copy(

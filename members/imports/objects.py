@@ -5,7 +5,7 @@ takes a value away. A text for an attribute that is none is read as a cell would
 people write them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from members.cells import Reader, reader
 from members.errors import BadAddress, WrongValue
 from members.imports.columns import EMAIL, MAX_COLUMNS, Column, Reject, Row, folded, targets_by_title
 from members.imports.encoding import has_undecoded
+from members.imports.layout import read_each
 from members.imports.records import MAX_RECORD, UNDECODABLE, Record
 from members.imports.rejects import decoded
 from members.profile import Value
@@ -113,6 +114,10 @@ class ObjectLayout:
                 except WrongValue as error:
                     return Reject(record, f"{attribute.name}: {error.detail}")
         return Row(record, address, values, frozenset(key for key, content in named.items() if is_nothing(content)))
+
+    def read_all(self, records: Sequence[Record]) -> tuple[list[Row], list[Reject]]:
+        """Read many; return rows and rejects, each in the order of the file."""
+        return read_each(self.read, records)
 
     def reject_lines(self, rejects: Iterable[Reject]) -> bytes:
         """Return a line for each reject; one that was no object has its text under `record`."""

@@ -20,10 +20,11 @@ from core import sql
 from core.errors import Superseded
 from members.connection import Lent
 from members.imports.columns import Reject, Row
-from members.imports.decision import Decision, Standing
+from members.imports.decision import Decision
 from members.imports.file import Seal
 from members.imports.layout import Layout
 from members.imports.merge import RACES, Merge, Moved
+from members.imports.standing import Standing
 
 SQL = sql.load(__package__ or "", "pipeline.sql")
 
@@ -72,14 +73,14 @@ class Pipeline:
         self._looked_up: _Batch | None = None
         self._looking: asyncio.Task[Standing] | None = None
         self._writing: deque[_Written] = deque()
-        self._before: AbstractSet[bytes] = frozenset()
+        self._before: list[AbstractSet[bytes]] = []
 
     async def push(self, rows: Sequence[Row], rejects: Sequence[Reject], size: int) -> None:
         """Take the next batch in; decide the one before it and begin to write that. Raises Superseded."""
         await self._decide()
         self._looked_up = _Batch(self._rows_done, rows, rejects, size)
         self._rows_done += size
-        self._before = frozenset().union(*(written.taken for written in self._writing))
+        self._before = [written.taken for written in self._writing]
         self._looking = asyncio.create_task(self._merge.look(self._pool, rows))
 
     async def finish(self) -> int:

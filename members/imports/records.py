@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from members.imports.encoding import has_undecoded
 
+_AT_ONCE = 500
+"""Lines that are read together: a millisecond or two."""
+
 MAX_RECORD = 100_000
 """A record of more characters than this is broken."""
 
@@ -64,7 +67,11 @@ class RecordReader:
         )
 
     def _records(self, lines: list[str], *, final: bool) -> Iterator[Record]:
-        start = 0
+        start, new = 0, tuple.__new__  # a third of what a NamedTuple's own takes
+        while read := self._plain(lines[start : start + _AT_ONCE]):
+            numbered = enumerate(read, self._line + start)
+            yield from [new(Record, (line, fields, None, None)) for line, fields in numbered if any(fields)]
+            start += len(read)
         while start < len(lines):
             parsed = csv.reader(lines[start:] if start else lines, delimiter=self._delimiter, strict=True)
             begun = 0
@@ -82,6 +89,14 @@ class RecordReader:
                 yield Record(self._line + start, [lines[start].rstrip("\r\n")], "The quotes of this line do not match")
                 start += 1
         self._line += start
+
+    def _plain(self, lines: list[str]) -> list[list[str]]:
+        """Return the fields of lines each of which is a record; nothing if one of them isn't."""
+        try:
+            read = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            return []
+        return read if len(read) == len(lines) else []
 
     def _carry(self, lines: list[str]) -> bool:
         """Keep an unfinished record for the next piece, unless it is too long or would be broken there too."""

@@ -27,7 +27,7 @@ from members.imports.columns import EMAIL, Reject, Row, key_of
 from members.imports.compression import Bounds
 from members.imports.file import SealedFile, open_key, seal_block
 from members.imports.joining import TOPICS, joins, with_topics
-from members.imports.layout import Layout, names_of, read_all
+from members.imports.layout import Layout, names_of
 from members.imports.merge import Merge
 from members.imports.options import Options, read_options
 from members.imports.pipeline import Pipeline
@@ -44,7 +44,8 @@ BATCH = 4000
 """Rows a batch: a few megabytes in memory, a fraction of a second between two commits."""
 BOUNDS = Bounds(size=20_000_000_000, ratio=200)
 
-_SLICE = 128
+_SLICE = 500
+"""Records between two turns of the event loop: some milliseconds."""
 
 
 async def run_import(
@@ -195,7 +196,7 @@ async def _read(layout: Layout, records: Sequence[Record]) -> tuple[list[Row], l
     rows: list[Row] = []
     rejects: list[Reject] = []
     for start in range(0, len(records), _SLICE):
-        good, bad = read_all(layout, records[start : start + _SLICE])
+        good, bad = layout.read_all(records[start : start + _SLICE])
         rows += good
         rejects += bad
         await asyncio.sleep(0)

@@ -9,12 +9,11 @@ import asyncpg
 
 from core.ids import IdSource
 from members.attributes import load_definitions
-from members.imports.decision import Standing
 from members.imports.encoding import Decoder
-from members.imports.layout import read_all
-from members.imports.merge import SQL, Merge
+from members.imports.merge import Merge
 from members.imports.records import RecordReader
 from members.imports.sheet import SheetLayout
+from members.imports.standing import Standing
 from members.keyring import KeyRings
 
 BATCH = 4000
@@ -38,7 +37,7 @@ async def measure(
             records = [*reader.feed(decoder.decode(content, final=True)), *reader.close()]
         layout = SheetLayout(records[0].fields, _MAPPING, definitions, "Asia/Tokyo")
         with cpu.step("records to rows: address, values"):
-            rows, _ = read_all(layout, records[1:])
+            rows, _ = layout.read_all(records[1:])
         merge = Merge(
             rings=rings,
             ring=ring,
@@ -51,7 +50,7 @@ async def measure(
             random=rings.random,
         )
         with cpu.step("hashes of addresses"):
-            hashes = [ring.hashes(row.address.key) for row in rows]
+            hashes = ring.hash_columns([row.address.key for row in rows])
         with cpu.step("facets, keys, sealing"):
             decision = await merge.decide(rows, Standing(hashes, {}, frozenset(), frozenset()), ())
     cpu.tell(BATCH)
@@ -117,8 +116,7 @@ class _Timed:
         return await self._connection.fetchval(query, *args)
 
     async def execute(self, query: str, *args: object) -> object:
-        name = "consents" if query == SQL["record_consents"] else "all else"
-        return await self._noted(name, self._connection.execute(query, *args))
+        return await self._noted("all else", self._connection.execute(query, *args))
 
     async def copy_to_table(self, table: str, **rest: Any) -> object:
         return await self._noted(f"copy to {table}", self._connection.copy_to_table(table, **rest))

@@ -3,7 +3,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members.addresses import mask, parse, parse_plain
+from members.addresses import mask, parse, parse_plain, parse_plain_all
 from members.errors import BadAddress
 
 
@@ -50,6 +50,7 @@ def test_what_no_mail_can_be_sent_to_is_refused_without_repeating_it(text: str) 
 
 LABEL = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,5}[A-Za-z0-9])?", fullmatch=True)
 DOMAIN = st.lists(LABEL, min_size=1, max_size=4).map(".".join)
+LONG = st.sampled_from(["a" * 65 + "@x.jp", "a" * 64 + "@x.jp", "a@" + "b." * 126 + "jp", "a@" + "b." * 125 + "jp"])
 LOCAL = st.text("abcXYZ019.!#$%&'*+/=?^_`{|}~-\"\\ ", max_size=12)
 
 
@@ -64,6 +65,11 @@ def test_the_fast_path_takes_nothing_that_email_validator_refuses(local: str, do
     except EmailNotValidError:
         pytest.fail("email-validator refuses it")
     assert address.mailbox == f"{valid.local_part}@{domain.lower()}"
+
+
+@given(st.lists(st.builds("{}@{}".format, LOCAL, DOMAIN) | st.text("a.@\n\r b", max_size=9) | LONG, max_size=5))
+def test_many_are_judged_as_each_by_itself(texts: list[str]) -> None:
+    assert parse_plain_all(texts) == [parse_plain(text) for text in texts]
 
 
 @given(st.text(max_size=60))

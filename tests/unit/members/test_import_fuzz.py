@@ -12,7 +12,6 @@ from core.errors import InvalidInput
 from members.attribute import Attribute, AttributeType, Choice, Definitions
 from members.imports.columns import Reject, Row
 from members.imports.compression import Bounds
-from members.imports.layout import read_all
 from members.imports.options import Options
 from members.imports.reading import batches, examine, first_records, layout_of, titles
 from tests.support.malformed import malformed
@@ -58,7 +57,7 @@ async def read(blocks: Sequence[bytes]) -> str:
     rejects: list[Reject] = []
     records = 0
     async for part in batches(file, found, BOUNDS, 3, skip=titles(found)):
-        good, bad = read_all(layout, part)
+        good, bad = layout.read_all(part)
         rows, rejects, records = rows + good, rejects + bad, records + len(part)
     assert len(rows) + len(rejects) == records
     assert all(reject.reason for reject in rejects)

@@ -42,3 +42,12 @@ def test_a_new_member_is_sealed_as_one_by_one(way: Encrypter) -> None:
     sealed = seal(profile, key=key, nonce=nonce, **place)  # type: ignore[arg-type]
     wrapped = wrap_member_key(AESGCM(RING_KEY), key, nonce=key_nonce, **place)  # type: ignore[arg-type]
     assert Sealer(ACCOUNT, 3, RING_KEY, way).seal_new(MEMBER, dump(profile), random) == (sealed, wrapped)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_many_are_sealed_as_each_by_itself(way: Encrypter) -> None:
+    sealer, random = Sealer(ACCOUNT, 3, RING_KEY, way), bytes(range(2 * RANDOM_BYTES))
+    one = sealer.seal_new(MEMBER, b"one", random[:RANDOM_BYTES])
+    other = sealer.seal_new(b"n" * 16, b"other", random[RANDOM_BYTES:])
+    made = sealer.seal_all([MEMBER, b"n" * 16], [b"one", b"other"], random)
+    assert made == ([one[0], other[0]], [one[1], other[1]])
