@@ -1,6 +1,6 @@
 """Groups: fixed sets of members, kept in each member's facets by id."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -47,6 +47,10 @@ class GroupStore:
     async def list(self, account_id: UUID) -> list[Group]:
         """Return the account's groups, oldest first."""
         return [_group(row) for row in await self._pool.fetch(SQL["list"], account_id)]
+
+    async def names(self, account_id: UUID) -> Mapping[UUID, str]:
+        """Return the names of the account's groups."""
+        return {row["group_id"]: row["name"] for row in await self._pool.fetch(SQL["names"], account_id)}
 
     async def get(self, account_id: UUID, group_id: UUID) -> Group:
         """Return one group; raise NotFound."""

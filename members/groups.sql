@@ -4,6 +4,9 @@ INSERT INTO member_group (group_id, account_id, name) VALUES ($1, $2, $3) RETURN
 -- name: list
 SELECT group_id, name, created_at FROM member_group WHERE account_id = $1 ORDER BY group_id;
 
+-- name: names
+SELECT group_id, name FROM member_group WHERE account_id = $1;
+
 -- name: get
 SELECT group_id, name, created_at FROM member_group WHERE account_id = $1 AND group_id = $2;
 

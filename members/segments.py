@@ -83,6 +83,10 @@ class SegmentStore:
         ring = await self._rings.ring(account_id)
         return [_segment(row, ring) for row in await self._pool.fetch(SQL["list"], account_id)]
 
+    async def names(self, account_id: UUID) -> Mapping[UUID, str]:
+        """Return the names of the account's segments."""
+        return {row["segment_id"]: row["name"] for row in await self._pool.fetch(SQL["names"], account_id)}
+
     async def get(self, account_id: UUID, segment_id: UUID) -> Segment:
         """Return one segment; raise NotFound."""
         row = await self._pool.fetchrow(SQL["get"], account_id, segment_id)

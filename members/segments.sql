@@ -4,6 +4,10 @@ INSERT INTO segment (segment_id, account_id, name, rule) VALUES ($1, $2, $3, $4)
 -- name: list
 SELECT * FROM segment WHERE account_id = $1 ORDER BY segment_id;
 
+-- name: names
+-- Without the rules, which would have to be opened.
+SELECT segment_id, name FROM segment WHERE account_id = $1;
+
 -- name: get
 SELECT * FROM segment WHERE account_id = $1 AND segment_id = $2;
 

@@ -23,7 +23,8 @@ LINK_COLUMNS = ("run", "number", "url", "clicks", "unique_clicks", "human_clicks
 COMPARISON_COLUMNS = ("id", "campaign", "runs", *COUNTS, *RATES)
 VERSION_COLUMNS = ("version", "subject", "runs", *COUNTS, *RATES)
 PERIOD_COLUMNS = ("since", "until", "campaigns", "runs", *COUNTS, *RATES)
-TRAIT_COLUMNS = ("part", "value", *COUNTS, *RATES)
+VALUE_COLUMNS = ("part", "value", *COUNTS, *RATES)
+NAMED_COLUMNS = ("part", "value", "name", *COUNTS, *RATES)
 GROWTH_COLUMNS = ("at", "active", *GROWTH_COUNTS)
 SERIES_COLUMNS = ("at", *breakdown.COUNTS)
 LEAVING_COLUMNS = ("reason", "recipients")
@@ -70,13 +71,18 @@ def period_csv(report: PeriodReport) -> str:
     return _written([PERIOD_COLUMNS, line])
 
 
-def traits_csv(reports: Iterable[TraitReport], kind: str | None = None) -> str:
-    """Return one line a value; with `kind`, values are ids of that kind, shown as such."""
-    lines: list[Sequence[Cell]] = [TRAIT_COLUMNS]
-    lines += [
-        [one.part, ids.encode(kind, UUID(one.value)) if kind and one.value else one.value, *_counted(one.figures)]
-        for one in reports
-    ]
+def values_csv(reports: Iterable[TraitReport]) -> str:
+    """Return one line a value."""
+    return _written([VALUE_COLUMNS, *([one.part, one.value, *_counted(one.figures)] for one in reports)])
+
+
+def named_csv(reports: Iterable[TraitReport], kind: str, names: Mapping[UUID, str]) -> str:
+    """Return one line a value, which is an id of this kind, with the name that it has in `names`, if any."""
+    lines: list[Sequence[Cell]] = [NAMED_COLUMNS]
+    for one in reports:
+        of = None if one.value is None else UUID(one.value)
+        shown = (None, None) if of is None else (ids.encode(kind, of), names.get(of))
+        lines.append([one.part, *shown, *_counted(one.figures)])
     return _written(lines)
 
 

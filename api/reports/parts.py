@@ -1,5 +1,6 @@
 """/v1/reports/campaigns/…: a campaign by what its recipients have in common, and by what was sent."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -8,7 +9,6 @@ from fastapi import APIRouter, Path
 from api.auth import By, Requires
 from api.reports.schemas import (
     AttributeReportShown,
-    FiguresShown,
     GroupFigures,
     GroupsReportShown,
     SegmentFigures,
@@ -23,6 +23,7 @@ from api.services import From, Services
 from api.values import CampaignPath
 from core.errors import NotFound
 from tracking import sheet
+from tracking.traits import TraitReport
 
 router = APIRouter(prefix="/v1/reports/campaigns/{campaign_id}", tags=["reports"], route_class=Route)
 
@@ -33,38 +34,32 @@ AttributePath = Annotated[str, Path(max_length=63, description="The name of an a
 async def segments_report_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
     """Download a campaign's figures by segment."""
     found = await services.traits.by_segment(by.account_id, campaign_id)
-    return sheet_of(sheet.traits_csv(found, "seg"), "segments", bom=asked.bom)
+    names = await services.segments.names(by.account_id)
+    return sheet_of(sheet.named_csv(found, "seg", names), "segments", bom=asked.bom)
 
 
 @router.get("/segments", dependencies=[Requires("reports:read")])
 async def segments_report(campaign_id: CampaignPath, by: By, services: From) -> SegmentsReportShown:
     """Read a campaign's figures by segment, of the segments that it is reported by."""
     found = await services.traits.by_segment(by.account_id, campaign_id)
-    return SegmentsReportShown(
-        items=[
-            SegmentFigures(part=one.part, value=_id(one.value), figures=FiguresShown.model_validate(one.figures))
-            for one in found
-        ]
-    )
+    names = await services.segments.names(by.account_id)
+    return SegmentsReportShown(items=[SegmentFigures.model_validate(_named(one, names)) for one in found])
 
 
 @router.get("/groups.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
 async def groups_report_csv(campaign_id: CampaignPath, asked: AsSheet, by: By, services: From) -> Sheet:
     """Download a campaign's figures by group."""
     found = await services.traits.by_group(by.account_id, campaign_id)
-    return sheet_of(sheet.traits_csv(found, "grp"), "groups", bom=asked.bom)
+    names = await services.groups.names(by.account_id)
+    return sheet_of(sheet.named_csv(found, "grp", names), "groups", bom=asked.bom)
 
 
 @router.get("/groups", dependencies=[Requires("reports:read")])
 async def groups_report(campaign_id: CampaignPath, by: By, services: From) -> GroupsReportShown:
     """Read a campaign's figures by group, of the groups that it is reported by."""
     found = await services.traits.by_group(by.account_id, campaign_id)
-    return GroupsReportShown(
-        items=[
-            GroupFigures(part=one.part, value=_id(one.value), figures=FiguresShown.model_validate(one.figures))
-            for one in found
-        ]
-    )
+    names = await services.groups.names(by.account_id)
+    return GroupsReportShown(items=[GroupFigures.model_validate(_named(one, names)) for one in found])
 
 
 @router.get("/attributes/{name}.csv", dependencies=[Requires("reports:read")], response_class=Sheet)
@@ -73,7 +68,7 @@ async def attribute_report_csv(
 ) -> Sheet:
     """Download a campaign's figures by the values of an open attribute."""
     found = await services.traits.by_attribute(by.account_id, campaign_id, await _key(services, by.account_id, name))
-    return sheet_of(sheet.traits_csv(found), "attribute", bom=asked.bom)
+    return sheet_of(sheet.values_csv(found), "attribute", bom=asked.bom)
 
 
 @router.get("/attributes/{name}", dependencies=[Requires("reports:read")])
@@ -99,8 +94,10 @@ async def versions_report(campaign_id: CampaignPath, by: By, services: From) -> 
     return VersionsShown(items=[VersionShown.model_validate(one) for one in found])
 
 
-def _id(value: str | None) -> UUID | None:
-    return None if value is None else UUID(value)
+def _named(one: TraitReport, names: Mapping[UUID, str]) -> Mapping[str, object]:
+    """Return the figures of a segment or group with its name, if it is still there."""
+    of = None if one.value is None else UUID(one.value)
+    return {"part": one.part, "value": of, "name": None if of is None else names.get(of), "figures": one.figures}
 
 
 async def _key(services: Services, account_id: UUID, name: str) -> str:

@@ -135,6 +135,7 @@ class SegmentFigures(Answer):
 
     part: Part = Field(description=_PART)
     segment: SegmentId | None = Field(validation_alias="value")
+    name: str | None = Field(description="As it is called now; null once it is removed")
     figures: FiguresShown
 
 
@@ -150,6 +151,7 @@ class GroupFigures(Answer):
 
     part: Part = Field(description=_PART)
     group: GroupId | None = Field(validation_alias="value")
+    name: str | None = Field(description="As it is called now; null once it is removed")
     figures: FiguresShown
 
 

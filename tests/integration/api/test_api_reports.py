@@ -126,13 +126,15 @@ async def test_a_campaign_is_told_apart_by_segment_group_attribute_and_version(
     attribute = {"name": "plan", "type": "boolean", "protection": "open"}
     defined = await client.post("/v1/attributes", json=attribute)
     assert defined.status_code == 201, defined.text
-    segment, group = new_id(), new_id()
+    rule = {"attribute": "plan", "equals": True}
+    created = await client.post("/v1/segments", json={"name": "=Readers", "rule": rule})
+    segment, group = created.json()["id"], (await client.post("/v1/groups", json={"name": "Staff"})).json()["id"]
     await main.executemany(
         "INSERT INTO trait VALUES ($1, $2, $3, $4, $5, $6)",
         [
             (run.run_id, 1, "attribute", "plan", "value", "=paid"),
-            (run.run_id, 2, "segment", "", "value", str(segment)),
-            (run.run_id, 3, "group", "", "value", str(group)),
+            (run.run_id, 2, "segment", "", "value", str(ids.decode("seg", segment))),
+            (run.run_id, 3, "group", "", "value", str(ids.decode("grp", group))),
         ],
     )
     await main.execute(
@@ -142,15 +144,22 @@ async def test_a_campaign_is_told_apart_by_segment_group_attribute_and_version(
     )
     for part, shown in (
         ("/attributes/plan", {"value": "=paid"}),
-        ("/segments", {"segment": ids.encode("seg", segment)}),
-        ("/groups", {"group": ids.encode("grp", group)}),
+        ("/segments", {"segment": segment, "name": "=Readers"}),
+        ("/groups", {"group": group, "name": "Staff"}),
     ):
         [item] = (await client.get(path(run, part))).json()["items"]
         assert (item["figures"]["accepted"], item["figures"]["waiting"]) == (2, 0)
         assert item | {"part": "value"} | shown == item
         [line] = csv.DictReader(StringIO((await client.get(path(run, f"{part}.csv"))).text))
         assert line["value"].lstrip("'") == next(iter(shown.values()))
+        assert line.get("name", "").lstrip("'") == shown.get("name", "")
     assert (await client.get(path(run, "/attributes/nothing"))).status_code == 404
+    for kind, part in ((segment, "segments"), (group, "groups")):
+        assert (await client.delete(f"/v1/{part}/{kind}")).status_code == 204
+        [item] = (await client.get(path(run, f"/{part}"))).json()["items"]
+        assert item["name"] is None
+        [line] = csv.DictReader(StringIO((await client.get(path(run, f"/{part}.csv"))).text))
+        assert line["name"] == ""
     [version] = (await client.get(path(run, "/versions"))).json()["items"]
     assert (version["number"], version["subject"], version["runs"]) == (1, "Spring", [ids.encode("run", run.run_id)])
     assert version["figures"] == (await client.get(path(run))).json()["total"]
