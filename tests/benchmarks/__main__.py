@@ -39,7 +39,7 @@ OUT = Path("build/bench")
 
 async def _on_databases(measure: Callable[[Dsns], Awaitable[list[Figure]]]) -> list[Figure]:
     """Run `measure` on fresh databases of a durable server of its own."""
-    with directory_for_postgres() as directory:
+    with directory_for_postgres(on_disk=True) as directory:
         postgres = EmbeddedPostgres(directory / "postgres")
         await asyncio.to_thread(postgres.start)
         try:

@@ -126,7 +126,7 @@ async def send(members: int, port: int, sink_pid: int, *, old_snapshot: bool = F
     relay = RelaySettings(host="127.0.0.1", port=port, tls="none", connections=CONNECTIONS)
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(
-            running_service(relays=(relay,), workers=WORKERS, log_level="warning")
+            running_service(on_disk=True, relays=(relay,), workers=WORKERS, log_level="warning")
         )
         for first in range(0, members, BATCH):
             addresses = [f"member{n}@example.jp" for n in range(first, min(first + BATCH, members))]

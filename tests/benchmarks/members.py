@@ -70,7 +70,7 @@ async def measure() -> list[Figure]:
 
 
 async def _at(size: int) -> list[Figure]:
-    with directory_for_postgres() as directory:
+    with directory_for_postgres(on_disk=True) as directory:
         postgres = EmbeddedPostgres(directory / "postgres")
         await asyncio.to_thread(postgres.start)
         try:

@@ -30,7 +30,7 @@ async def measure() -> list[Figure]:
     async with counting_sink() as sink:
         relay = RelaySettings(host="127.0.0.1", port=sink.port, tls="none", connections=20)
         bounds = {"signups_per_network": 10**6, "signups_per_account": 10**6}
-        async with running_service(relays=(relay,), workers=1, log_level="warning", **bounds) as service:
+        async with running_service(on_disk=True, relays=(relay,), workers=1, log_level="warning", **bounds) as service:
             path, port = await _open_form(service), service.started.settings.pages_port
             stamp = Stamps(load_signer(service.started.settings.link_key_path), SystemClock()).make(path)
             await asyncio.sleep(2.5)

@@ -25,7 +25,7 @@ async def measure() -> list[Figure]:
     """Return the figures."""
     async with counting_sink() as sink:
         relay = RelaySettings(host="127.0.0.1", port=sink.port, tls="none", connections=20)
-        async with running_service(relays=(relay,), workers=2, log_level="warning") as service:
+        async with running_service(on_disk=True, relays=(relay,), workers=2, log_level="warning") as service:
             for first in range(0, LARGE, BATCH):
                 await service.import_members([f"large{n}@example.jp" for n in range(first, min(first + BATCH, LARGE))])
             groups = [await _small_group(service, number) for number in range(CAMPAIGNS)]

@@ -34,7 +34,7 @@ async def measure() -> list[Figure]:
     """Return the figures."""
     async with peers.sink() as (port, _):
         relay = RelaySettings(host="127.0.0.1", port=port, tls="none", connections=50)
-        async with running_service(relays=(relay,), workers=2, log_level="warning") as service:
+        async with running_service(on_disk=True, relays=(relay,), workers=2, log_level="warning") as service:
             await service.import_members([f"member{n}@example.jp" for n in range(REAL)])
             await _fill(service)
             at = datetime.now(UTC) + timedelta(seconds=AHEAD)

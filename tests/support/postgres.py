@@ -31,12 +31,13 @@ class Server:
 
 
 @contextmanager
-def directory_for_postgres() -> Iterator[Path]:
+def directory_for_postgres(*, on_disk: bool = False) -> Iterator[Path]:
     """A new directory that Postgres' user can reach (pytest's own is closed to others), removed afterwards.
 
-    In memory where there is room: a suite clones two databases of 10 MB a test.
+    In memory where there is room, since a suite clones two databases of 10 MB a test; `on_disk` for who measures what
+    a commit takes.
     """
-    made = Path(tempfile.mkdtemp(prefix="todoku-test-", dir=_memory()))
+    made = Path(tempfile.mkdtemp(prefix="todoku-test-", dir=None if on_disk else _memory()))
     made.chmod(0o711)
     try:
         yield made

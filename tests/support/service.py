@@ -218,9 +218,12 @@ def one_click_url(mail: EmailMessage) -> str:
 
 
 @asynccontextmanager
-async def running_service(**settings: object) -> AsyncIterator[Service]:
-    """`todoku up` in this process, its parts as real child processes, on ports and directories of its own."""
-    with directory_for_postgres() as directory:
+async def running_service(*, on_disk: bool = False, **settings: object) -> AsyncIterator[Service]:
+    """`todoku up` in this process, its parts as real child processes, on ports and directories of its own.
+
+    `on_disk` for who measures what a commit takes.
+    """
+    with directory_for_postgres(on_disk=on_disk) as directory:
         names = ("api_port", "tracker_port", "pages_port", "inbound_port", "mailbox_smtp_port", "mailbox_http_port")
         ports = {name: free_port() for name in names}
         chosen = load(
