@@ -183,8 +183,8 @@ class AudienceSource:
             if planned.sets:
                 return None
             await connection.execute(SQL["in_parallel"])
-            apart = await connection.fetchval(SQL["apart"], account_id, audience.topic)
-            rows = await connection.fetch(SQL["count"], account_id, planned.path, audience.topic, apart)
+            [kinds] = await connection.fetch(SQL["suppressed_by"], account_id, audience.topic)
+            rows = await connection.fetch(SQL["count"], account_id, planned.path, audience.topic, *kinds)
             count = count_of({row["reason"]: row["total"] for row in rows})
             asked = (account_id, planned.path, min(samples, count.sendable), audience.topic)
             first = await connection.fetch(SQL["samples"], *asked, SAMPLED)

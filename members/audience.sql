@@ -31,32 +31,41 @@ ORDER BY m.member_id;
 SELECT member_id, least_days FROM member
 WHERE account_id = $1 AND ($2::uuid IS NULL OR member_id > $2) AND member_id <= $3 AND least_days IS NOT NULL;
 
--- name: apart
--- Whether there are entries for this mail but those of addresses for all of it: mostly not.
-SELECT EXISTS (SELECT FROM suppression
-               WHERE account_id = $1 AND scope IN ('all', 'global', 'topic:' || $2::uuid::text)
-                 AND (scope <> 'all' OR length(hash) = 8));
+-- name: suppressed_by
+-- Which kinds of entries there are for this mail: mostly none but those of addresses for all of it. The first is said of
+-- any entry at all, as the others have an index and it needs none.
+SELECT EXISTS (SELECT FROM suppression WHERE account_id = $1) AS own,
+       EXISTS (SELECT FROM suppression WHERE account_id = $1 AND scope = 'global') AS operator,
+       EXISTS (SELECT FROM suppression WHERE account_id = $1 AND scope = 'topic:' || $2::uuid::text) AS topical,
+       EXISTS (SELECT FROM suppression WHERE account_id = $1 AND scope = 'all' AND length(hash) = 8) AS domain;
 
 -- name: count
 -- What app.reach says, asked of everybody at once: joined instead of looked up, so that all cores can do it. Over a million
 -- of whom a fifth was suppressed, a look-up a member took twenty times as long. Each join is by the whole of a primary key;
--- entries go before each other as in app.reach. $4: whether any is set `apart`; if not, its joins are planned away.
-SELECT coalesce(own.reason, operator.reason, topical.reason, domain.reason, domain_topical.reason, m.standing) AS reason,
-       count(*) AS total
-FROM app.standing($1) m
-LEFT JOIN suppression own ON own.account_id = $1 AND own.hash = m.suppression_hash AND own.scope = 'all'
-LEFT JOIN suppression operator
-    ON $4 AND operator.account_id = $1 AND operator.hash = m.suppression_hash AND operator.scope = 'global'
-LEFT JOIN suppression topical
-    ON $4 AND $3::uuid IS NOT NULL
-       AND topical.account_id = $1 AND topical.hash = m.suppression_hash AND topical.scope = 'topic:' || $3::text
-LEFT JOIN suppression domain
-    ON $4 AND domain.account_id = $1 AND domain.hash = int8send(m.tag) AND domain.scope = 'all' AND length(domain.hash) = 8
-LEFT JOIN suppression domain_topical
-    ON $4 AND $3::uuid IS NOT NULL
-       AND domain_topical.account_id = $1 AND domain_topical.hash = int8send(m.tag)
-       AND domain_topical.scope = 'topic:' || $3::text
-WHERE $2::text IS NULL OR m.facets @@ $2::text::jsonpath
+-- entries go before each other as in app.reach. $4 to $7: which kinds there are; a join of which nothing is asked is left out
+-- of the plan. Grouped by columns with few values, not by the reason: else the planner fears a group a member, and counts on
+-- one core.
+SELECT coalesce(n.own, n.operator, n.topical, n.domain, n.domain_topical, CASE WHEN n.stands THEN n.status END) AS reason,
+       sum(n.total)::bigint AS total
+FROM (
+    SELECT CASE WHEN $4 THEN own.reason END AS own, CASE WHEN $5 THEN operator.reason END AS operator,
+           CASE WHEN $6 THEN topical.reason END AS topical, CASE WHEN $7 THEN domain.reason END AS domain,
+           CASE WHEN $6 THEN domain_topical.reason END AS domain_topical, m.status, m.standing IS NOT NULL AS stands,
+           count(*) AS total
+    FROM app.standing($1) m
+    LEFT JOIN suppression own ON own.account_id = $1 AND own.hash = m.suppression_hash AND own.scope = 'all'
+    LEFT JOIN suppression operator
+        ON operator.account_id = $1 AND operator.hash = m.suppression_hash AND operator.scope = 'global'
+    LEFT JOIN suppression topical
+        ON topical.account_id = $1 AND topical.hash = m.suppression_hash AND topical.scope = 'topic:' || coalesce($3::uuid::text, '')
+    LEFT JOIN suppression domain
+        ON domain.account_id = $1 AND domain.hash = int8send(m.tag) AND domain.scope = 'all' AND length(domain.hash) = 8
+    LEFT JOIN suppression domain_topical
+        ON domain_topical.account_id = $1 AND domain_topical.hash = int8send(m.tag)
+           AND domain_topical.scope = 'topic:' || coalesce($3::uuid::text, '')
+    WHERE $2::text IS NULL OR m.facets @@ $2::text::jsonpath
+    GROUP BY 1, 2, 3, 4, 5, m.status, stands
+) n
 GROUP BY 1;
 
 -- name: samples
@@ -88,9 +97,10 @@ SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: in_parallel
 -- For this transaction: someone waits for the answer. Else a statement has one core, as sending needs the others. The costs:
--- Postgres takes the reasons for thousands, and would hand every member from core to core to count them on one.
+-- Postgres takes the reasons for thousands, and would hand every member from core to core to count them on one. The memory: a
+-- suppression list of a million is hashed at once, by all cores together.
 SELECT set_config('max_parallel_workers_per_gather', '2', true), set_config('parallel_tuple_cost', '0', true),
-       set_config('parallel_setup_cost', '0', true);
+       set_config('parallel_setup_cost', '0', true), set_config('work_mem', '16MB', true);
 
 -- name: without_index
 -- For this transaction: asked for no equality, the GIN index gives out every member, which the planner does not see

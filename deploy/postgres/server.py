@@ -16,7 +16,7 @@ from signal import SIGINT, SIGKILL, SIGQUIT
 from core.errors import ConfigurationError
 from deploy import data_dir, private_file, tether
 from deploy.ports import free_port, is_free
-from deploy.postgres import software
+from deploy.postgres import memory, software
 from deploy.postgres.survivor import stop_survivor
 
 SUPERUSER = "postgres"
@@ -34,11 +34,12 @@ _THROWAWAY = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "1h",
     "scram_iterations": "1",
+    # Each database that is dropped, and a suite drops thousands, is looked for in all of it.
+    "shared_buffers": "256MB",
 }
 _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "shared_buffers": "256MB",
     "timezone": "UTC",
     # Parallel plans need more /dev/shm than a container has, and the cores are for sending.
     "max_parallel_workers_per_gather": "0",
@@ -116,7 +117,7 @@ class EmbeddedPostgres:
         ready = self._ready()
         settings = {
             **_SETTINGS,
-            **(_DURABLE if self._durable else _THROWAWAY),
+            **({**_DURABLE, "shared_buffers": memory.shared_buffers()} if self._durable else _THROWAWAY),
             "max_connections": str(self._connections),
             "port": str(self.port),
         }
