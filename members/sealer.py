@@ -33,12 +33,13 @@ class Sealer:
         self, member_ids: Iterable[bytes], contents: Iterable[bytes], random: bytes
     ) -> tuple[list[bytes], list[bytes]]:
         """Seal many as `seal_new` does; return the profiles and the wrapped keys. `random`: as much for each."""
-        seal, key, key_place, place = self._seal_envelope, self._key, self._key_place, self._place
+        seal, header = self._seal_envelope, self._header
+        key, key_place, place = self._key, self._key_place, self._place
         profiles, keys, at = [], [], 0
         for member_id, content in zip(member_ids, contents, strict=True):
             mine = random[at : at + RANDOM_BYTES]
             at += RANDOM_BYTES
             sealed, wrapped = seal(key, key_place + member_id, content, place + member_id, mine)
-            profiles.append(self._header + sealed)
+            profiles.append(header + sealed)
             keys.append(wrapped)
         return profiles, keys

@@ -29,10 +29,14 @@ class FacetFields:
 
     def of(self, values: Mapping[str, Value], topics: frozenset[UUID]) -> bytes:
         """Return the field of one member. `topics`: those that it joins besides what all do."""
-        told = tuple(map(values.get, self._told))
-        if topics or list in map(type, told):
+        if topics:
             return self._made(values, topics | self._topics)
-        found = self._known.get(told)
+        told = tuple(map(values.get, self._told))
+        try:
+            found = self._known.get(told)
+        except TypeError:
+            # Tags are lists, which can't be looked up.
+            return self._made(values, self._topics)
         if found is None:
             found = self._made(values, self._topics)
             if len(self._known) < _MAX_KNOWN:

@@ -42,7 +42,7 @@ from members.vault import UNREADABLE
 
 SQL = sql.load(__package__ or "", "merge.sql")
 
-_SLICE = 500
+_SLICE = 1000
 """Rows between two turns of the event loop: some milliseconds."""
 
 

@@ -44,7 +44,7 @@ BATCH = 4000
 """Rows a batch: a few megabytes in memory, a fraction of a second between two commits."""
 BOUNDS = Bounds(size=20_000_000_000, ratio=200)
 
-_SLICE = 500
+_SLICE = 1000
 """Records between two turns of the event loop: some milliseconds."""
 
 

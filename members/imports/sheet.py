@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -90,16 +91,17 @@ class SheetLayout:
         columns = [_read_column(target, cells[target.number]) for target in self._targets]
         gaps = any(None in column for column in columns)
         wrong = any(WrongValue in map(type, column) for column in columns)
-        keys, new = [target.key for target in self._targets], tuple.__new__  # a third of what a NamedTuple's own takes
-        rows = []
-        for record, address, *found in zip(whole, addresses, *columns, strict=True):
-            if address is None or (wrong and WrongValue in map(type, found)):
+        # An empty tuple each where the address is all that is read.
+        found = zip(*columns, strict=True) if columns else repeat((), len(whole))
+        values = list(map(dict, map(zip, repeat([target.key for target in self._targets]), found)))
+        if gaps:
+            values = [{key: value for key, value in own.items() if value is not None} for own in values]
+        rows, new = [], tuple.__new__  # a third of what a NamedTuple's own takes
+        for record, address, own in zip(whole, addresses, values, strict=True):
+            if address is None or (wrong and WrongValue in map(type, own.values())):
                 odd.append(record)
-                continue
-            values = dict(zip(keys, found, strict=True))
-            if gaps:
-                values = {key: value for key, value in values.items() if value is not None}
-            rows.append(new(Row, (record, address, values, _NOTHING, _NOTHING)))
+            else:
+                rows.append(new(Row, (record, address, own, _NOTHING, _NOTHING)))
         others, rejects = read_each(self.read, sorted(odd, key=_line))
         return sorted((*rows, *others), key=_line) if others else rows, rejects
 
