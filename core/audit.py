@@ -35,6 +35,7 @@ Action = Literal[
     "account_key.rewrapped",
     "api_key.created",
     "api_key.revoked",
+    "account.changed",
 ]
 """What is recorded. The database holds the same list."""
 

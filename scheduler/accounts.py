@@ -1,12 +1,14 @@
 """What an account sets for all of its campaigns: when they and members are stopped, what is noted of readers."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from core import sql
+from core import ids, sql
+from core.audit import AuditLog, Detail
 from core.errors import Fault, InvalidInput, NotFound, StaleRevision
 from core.settings import safe_tracker_url
 from members.member import Tracking
@@ -52,29 +54,43 @@ class Account:
 
 
 class AccountStore:
-    """Reads and changes accounts."""
+    """Reads and changes accounts. What is changed stands in the audit log, whose entries' ids `new_id` makes."""
 
-    def __init__(self, main: asyncpg.Pool) -> None:
+    def __init__(self, main: asyncpg.Pool, new_id: Callable[[], UUID]) -> None:
         self._main = main
+        self._audit = AuditLog(main, new_id)
 
     async def get(self, account_id: UUID) -> Account:
         """Return an account. Raises NotFound."""
-        row = await self._main.fetchrow(SQL["get"], account_id)
-        if row is None:
-            raise NotFound("There is no such account")
-        return _account(row)
+        return _account(await self._main.fetchrow(SQL["get"], account_id))
 
-    async def change(self, account_id: UUID, fields: AccountFields, *, revision: int) -> Account:
-        """Replace an account's fields if it is still at `revision`. Raises InvalidInput, StaleRevision."""
+    async def change(self, account_id: UUID, fields: AccountFields, *, revision: int, by: str) -> Account:
+        """Replace an account's fields if it is still at `revision`; `by` is the actor of the audit log.
+
+        Raises InvalidInput, NotFound, StaleRevision.
+        """
         _require_valid(fields)
         fields = replace(fields, tracking_url=fields.tracking_url.rstrip("/"))
-        row = await self._main.fetchrow(
-            SQL["change"], account_id, revision, *(getattr(fields, name) for name in AccountFields.__dataclass_fields__)
-        )
-        if row is None:
-            await self.get(account_id)
-            raise StaleRevision("The account was changed since it was read")
+        values = (getattr(fields, name) for name in AccountFields.__dataclass_fields__)
+        async with self._main.acquire() as connection, connection.transaction():
+            present = _account(await connection.fetchrow(SQL["get"], account_id))
+            row = await connection.fetchrow(SQL["change"], account_id, revision, *values)
+            if row is None:
+                raise StaleRevision("The account was changed since it was read")
+            if told := _difference(present.fields, fields):
+                shown = ids.encode("acc", account_id)
+                await self._audit.record(account_id, by, "account.changed", shown, told, connection=connection)
         return _account(row)
+
+
+def _difference(before: AccountFields, after: AccountFields) -> Detail:
+    """Return what each changed field was and is; of a URL, whether there was and is one."""
+    was, becomes = asdict(before), asdict(after)
+    return {
+        name: [bool(was[name]), bool(value)] if name == "tracking_url" else [was[name], value]
+        for name, value in becomes.items()
+        if was[name] != value
+    }
 
 
 def _require_valid(fields: AccountFields) -> None:
@@ -99,6 +115,8 @@ def _require_valid(fields: AccountFields) -> None:
         raise InvalidInput("The account can't be set up so", faults)
 
 
-def _account(row: asyncpg.Record) -> Account:
+def _account(row: asyncpg.Record | None) -> Account:
+    if row is None:
+        raise NotFound("There is no such account")
     fields = AccountFields(**{name: row[name] for name in AccountFields.__dataclass_fields__})
     return Account(row["account_id"], row["name"], fields, row["revision"], row["created_at"])

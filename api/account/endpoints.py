@@ -26,6 +26,6 @@ async def change_account(
 ) -> AccountShown:
     """Change when campaigns stop by themselves, those that run too, and how readers of later ones are tracked."""
     present = await services.accounts.get(by.account_id)
-    changed = await services.accounts.change(by.account_id, body.onto(present.fields), revision=revision)
+    changed = await services.accounts.change(by.account_id, body.onto(present.fields), revision=revision, by=by.actor)
     revisions.tag(response, changed.revision)
     return shown(changed)

@@ -82,26 +82,32 @@ async def _create(name: str) -> "Account":
 
 
 async def _list() -> "list[Shown]":
-    from deploy import databases  # noqa: PLC0415 - the command line starts without them
+    from core.clock import SystemClock  # noqa: PLC0415 - the command line starts without them
+    from core.ids import IdSource  # noqa: PLC0415
+    from deploy import databases  # noqa: PLC0415
     from deploy.accounts import list_accounts  # noqa: PLC0415
     from scheduler.accounts import AccountStore  # noqa: PLC0415
 
     async with databases.reached(load(), "main", process="accounts") as main:
-        store = AccountStore(main)
+        store = AccountStore(main, IdSource(SystemClock()))
         return [await store.get(account.account_id) for account in await list_accounts(main)]
 
 
 async def _set(name: str, said: "dict[str, Any]") -> "Shown":
     from dataclasses import replace  # noqa: PLC0415 - the command line starts without them
 
+    from core.audit import OPERATOR  # noqa: PLC0415
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.ids import IdSource  # noqa: PLC0415
     from deploy import databases  # noqa: PLC0415
     from deploy.accounts import get_account  # noqa: PLC0415
     from scheduler.accounts import AccountStore  # noqa: PLC0415
 
     async with databases.reached(load(), "main", process="accounts") as main:
-        store = AccountStore(main)
+        store = AccountStore(main, IdSource(SystemClock()))
         present = await store.get((await get_account(main, name)).account_id)
-        return await store.change(present.account_id, replace(present.fields, **said), revision=present.revision)
+        fields = replace(present.fields, **said)
+        return await store.change(present.account_id, fields, revision=present.revision, by=OPERATOR)
 
 
 def _limit(account: "Shown") -> str:

@@ -76,7 +76,7 @@ def _services(this: Process, opened: Opened) -> Services:
         pages_url=this.settings.public_pages_url,
         keys=KeyStore(main, this.new_id, os.urandom),
         idempotency=IdempotencyStore(main, opened.kek),
-        accounts=AccountStore(main),
+        accounts=AccountStore(main, this.new_id),
         branding=BrandingStore(main),
         pages=Pages(),
         attributes=attributes,

@@ -80,7 +80,7 @@ def services(main: asyncpg.Pool, vault: asyncpg.Pool, kek: Kek, clock: Clock, ne
         pages_url="https://pages.example.jp",
         keys=KeyStore(main, new_id, os.urandom),
         idempotency=IdempotencyStore(main, kek),
-        accounts=AccountStore(main),
+        accounts=AccountStore(main, new_id),
         branding=BrandingStore(main),
         pages=Pages(),
         attributes=attributes,

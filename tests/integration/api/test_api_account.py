@@ -58,6 +58,7 @@ BAD_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"soft_bounces": -1}, "/soft_bounces"),
     ({"soft_bounces": 101}, "/soft_bounces"),
     ({"soft_bounce_days": 0}, "/soft_bounce_days"),
+    ({"soft_bounce_days": 367}, "/soft_bounce_days"),
     ({"tracking": "some"}, "/tracking"),
     ({"honeypot": "no"}, "/honeypot"),
     ({"tracking_url": "http://click.example.jp"}, "/tracking_url"),
@@ -74,6 +75,7 @@ async def test_a_bad_change_is_refused_with_its_fault(client: httpx.AsyncClient)
         assert answer.status_code == 422, answer.text
         assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
     assert (await client.get(WHERE)).json() == before.json()
+    assert (await client.get("/v1/audit?action=account.changed")).json()["items"] == []
 
 
 async def test_reading_it_does_not_allow_to_change_it(accounts: Any, account: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from core.clock import SystemClock
 from core.ids import IdSource
 from deploy.dsns import Dsns
 from scheduler.accounts import AccountFields, AccountStore
@@ -19,7 +20,8 @@ async def named(dsns: Dsns, main: asyncpg.Pool, new_id: IdSource, tmp_path: Path
 
 
 async def fields(main: asyncpg.Pool) -> AccountFields:
-    return (await AccountStore(main).get(await main.fetchval("SELECT account_id FROM account"))).fields
+    store = AccountStore(main, IdSource(SystemClock()))
+    return (await store.get(await main.fetchval("SELECT account_id FROM account"))).fields
 
 
 async def test_what_is_said_is_set_and_the_rest_stays(main: asyncpg.Pool, named: dict[str, Any]) -> None:
@@ -32,6 +34,12 @@ async def test_what_is_said_is_set_and_the_rest_stays(main: asyncpg.Pool, named:
     assert await fields(main) == AccountFields(auto_stop=False, auto_stop_share=0.05, auto_stop_after=1_000)
     assert todoku("accounts", "set", "ACME", "--auto-stop", **named).returncode == 0
     assert (await fields(main)).auto_stop
+    noted = [(row["actor"], row["detail"]) for row in await main.fetch("SELECT * FROM audit ORDER BY audit_id")]
+    assert noted == [
+        ("operator", {"auto_stop_share": [0.1, 0.05], "auto_stop_after": [500, 1_000]}),
+        ("operator", {"auto_stop": [True, False]}),
+        ("operator", {"auto_stop": [False, True]}),
+    ]
 
 
 async def test_what_can_not_be_set_is_refused(main: asyncpg.Pool, named: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from core import ids
+from core.audit import OPERATOR
 from core.outbox import Notice, NoticeStore
 from scheduler import chores
 from scheduler.accounts import AccountFields, AccountStore
@@ -226,7 +227,7 @@ async def test_a_test_send_is_not_watched(stage: Stage) -> None:
 
 
 async def test_an_account_sets_its_own_limit_or_none(stage: Stage) -> None:
-    store = AccountStore(stage.main)
+    store = AccountStore(stage.main, stage.new_id)
     campaign = await running(stage, 100)
     await count(stage, campaign, accepted=71, no_such_user=29)
     for fields, stops in (
@@ -236,7 +237,7 @@ async def test_an_account_sets_its_own_limit_or_none(stage: Stage) -> None:
         (AccountFields(auto_stop=True, auto_stop_share=0.28, auto_stop_after=100), 1),
     ):
         present = await store.get(stage.account_id)
-        await store.change(stage.account_id, fields, revision=present.revision)
+        await store.change(stage.account_id, fields, revision=present.revision, by=OPERATOR)
         assert await stop_bouncing(stage.main, stage.new_id) == stops, fields
 
 

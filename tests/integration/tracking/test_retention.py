@@ -1,15 +1,18 @@
 """Months whose time is over: raw rows go, reports stay as they were, old links still lead on and still stop mail."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from core.errors import Gone, NotFound
 from core.ids import IdSource
 from scheduler import chores
 from scheduler.runs import RunStore
+from tests.support.inbound import address, arf, dsn, inbound
 from tests.support.postgres import shift_clock
 from tests.support.runs import Run, make_run
 from tests.support.tracker import tracker
@@ -138,3 +141,38 @@ async def test_raw_rows_of_a_month_go_when_its_time_is_over_and_every_report_sta
     assert (page.events, page.up_to_date) == ([], True)
     assert (await EventFeed(main).read(run.account_id, after=page.position)).up_to_date
     assert await main_owner.fetchval("SELECT count(*) FROM analysis.delivery WHERE run_id = $1", run.run_id) == 0
+
+
+def told_gone() -> float:
+    return REGISTRY.get_sample_value("todoku_inbound_mails_total", {"outcome": "gone"}) or 0.0
+
+
+async def test_mail_that_comes_back_to_a_closed_month_still_stops_its_member_once_and_is_counted_nowhere(
+    main: asyncpg.Pool, main_tracker: asyncpg.Pool, main_inbound: asyncpg.Pool, main_owner: asyncpg.Pool,
+    new_id: IdSource, tmp_path: Path,
+) -> None:  # fmt: skip
+    run, unknown = await played(main, main_tracker, new_id), await make_run(main, new_id, recipients=1)
+    for one in (run, unknown):
+        await over(main, one)
+    await counted(main)
+    before, complaint = await all_reports(main, run), address(run, 2, "complaint")
+    await main_owner.execute("DELETE FROM recipient WHERE run_id = $1", unknown.run_id)
+    gone = told_gone()
+    async with inbound(main_inbound, tmp_path) as there:
+        for months, mails in (
+            (KEEP + 2, [(address(run, 1), dsn()), (address(run, 1), dsn()), (complaint, arf("From: x@example.jp"))]),
+            # Emptied too by then, what it has taken in before as well.
+            (KEEP + 5, [(address(run, 1), dsn()), (address(run, 3), dsn()), (address(unknown, 1), dsn())]),
+        ):
+            await shift_clock(main_owner, months * 31 * DAY)
+            await chores.make_partitions(main)
+            await chores.drop_months(main, KEEP)
+            assert [await there.deliver(*mail) for mail in mails] == [250] * 3
+    await counted(main)
+    assert await all_reports(main, run) == before
+    assert (await left(main, run.run_id)) | {"arrival": 0} == dict.fromkeys(RAW, 0)
+    found = await main.fetch("SELECT member_id, reason FROM stop")
+    stopped = {run.members[0]: "bounced", run.members[1]: "complained", run.members[2]: "bounced"}
+    assert {row["member_id"]: row["reason"] for row in found} == stopped
+    assert len(found) == len(stopped)
+    assert (there.kept.size, told_gone()) == (0, gone + 1)
