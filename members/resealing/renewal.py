@@ -5,41 +5,16 @@ stays, and where no index key or attribute changed its profile is sealed anew wi
 values of attributes that are gone are left out of it.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
-from uuid import UUID
-
-import asyncpg
 import orjson
 
-from core.errors import Tampered
 from members.addresses import index_key
 from members.attribute import Definitions
+from members.binary_copy import NULL
 from members.facets import renewed_facets
 from members.keyring import Ring
 from members.profile import Profile, dump, load, seal_bytes
+from members.resealing.rows import Lagging, array, renewed
 from members.sealing import KEY_BYTES, NONCE_BYTES
-
-Rekeyed: TypeAlias = tuple[bytes, bytes] | None
-"""A member's old and new key, where it gets a new one: what else is sealed under it must follow."""
-
-
-class Renewed(NamedTuple):
-    """What a member becomes under the primary versions, if it still is at `revision`. `facets` None: they stay."""
-
-    member_id: UUID
-    revision: int
-    sealed: bytes
-    wrapped: bytes
-    facets: str | None
-
-
-class Indexed(NamedTuple):
-    """A row of the address index."""
-
-    member_id: UUID
-    version: int
-    hmac: bytes
 
 
 class Renewal:
@@ -51,35 +26,40 @@ class Renewal:
         self._opener = ring.opener()
         self._sealer = ring.sealer()
 
-    def renew(
-        self, row: asyncpg.Record, definitions: Definitions, random: bytes
-    ) -> tuple[Renewed, Iterable[Indexed], Rekeyed]:
-        """Renew a member from its row and its key's. `random`: RANDOM_BYTES fresh bytes. Raises Tampered.
+    def renew(self, row: Lagging, definitions: Definitions, random: bytes) -> bytes:
+        """Return what a member becomes, as it is written. `random`: RANDOM_BYTES fresh bytes. Raises Tampered.
 
         `definitions`: read after the row was, so that a value of none of them is one of an attribute that is gone.
         """
-        ring, version, member_id = self.ring, row["ring_version"], row["member_id"]
-        wrapped, sealed, member = row["wrapped"], row["sealed"], member_id.bytes
-        if wrapped is None:
-            raise Tampered("The member's key is missing")
-        key = self._opener.open_key(member, version, wrapped)
-        content = self._opener.open_profile(member, sealed, key)
-        rekeyed: Rekeyed = None
-        facets: str | None = None
-        indexed: Sequence[Indexed] = ()
-        if row["generation"] < self._reread_before:
-            address, values = load(content)
-            kept = {name: value for name, value in values.items() if name in definitions}
-            if len(kept) < len(values):
-                content = dump(Profile(address, kept))
-                sealed = self._seal_again(member, version, key, content, random)
-            facets = orjson.dumps(renewed_facets(row["facets"], kept, definitions, ring)).decode()
-            lookup = ring.hashes(index_key(address)).lookup
-            indexed = [Indexed(member_id, index_version, hmac) for index_version, hmac in lookup]
+        own, member, generation, version, wrapped, sealed, _ = row
+        content = self._opener.open_bytes(member, sealed, version, wrapped)
+        if generation < self._reread_before:
+            return self._reread(row, content, definitions, random)
+        if version == self.ring.primary_seal:
+            return renewed(own, None, None, None, NULL)
+        again, key = self._sealer.seal_new(member, content, random)
+        return renewed(own, again, key, None, NULL)
+
+    def keys(self, row: Lagging, random: bytes) -> tuple[bytes, bytes]:
+        """Return the old and the new key of a member that gets one: what else is sealed under it must follow."""
+        _, member, _, version, wrapped, _, _ = row
+        return self._opener.open_key(member, version, wrapped), random[:KEY_BYTES]
+
+    def _reread(self, row: Lagging, content: bytes, definitions: Definitions, random: bytes) -> bytes:
+        ring = self.ring
+        own, member, _, version, wrapped, _, facets = row
+        address, values = load(content)
+        kept = {name: value for name, value in values.items() if name in definitions}
+        sealed = key = None
+        if len(kept) < len(values):
+            content = dump(Profile(address, kept))
         if version != ring.primary_seal:
-            rekeyed = key, random[:KEY_BYTES]
-            sealed, wrapped = self._sealer.seal_new(member, content, random)
-        return Renewed(member_id, row["revision"], sealed, wrapped, facets), indexed, rekeyed
+            sealed, key = self._sealer.seal_new(member, content, random)
+        elif len(kept) < len(values):
+            sealed = self._seal_again(member, version, self._opener.open_key(member, version, wrapped), content, random)
+        written = orjson.dumps(renewed_facets(orjson.loads(facets or b"{}"), kept, definitions, ring))
+        hmacs = array([hmac for _, hmac in ring.hashes(index_key(address)).lookup])
+        return renewed(own, sealed, key, written, hmacs)
 
     def _seal_again(self, member: bytes, version: int, key: bytes, content: bytes, random: bytes) -> bytes:
         nonce, account = random[KEY_BYTES : KEY_BYTES + NONCE_BYTES], self.ring.account_id.bytes

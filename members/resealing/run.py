@@ -1,7 +1,8 @@
 """Runs the re-sealing of one account: batch by batch over all members that lag behind, pass by pass until none does.
 
 Any number of workers share an account: each takes the next members of the pass for itself, and whoever finds none left
-waits for the others and closes the run.
+waits for the others and closes the run. What it takes is a range of as many members as ten batches hold, written in
+the order that spares the indexes (stripes.py).
 
 Failure model. A batch commits whole: members, keys, indexes, and how many are done, behind the fence and by
 compare-and-set. What a killed worker had taken still lags behind, as its members' own generation says, and is met in
@@ -11,7 +12,7 @@ run goes on towards the new ones.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,12 +23,15 @@ from core import logs, sql
 from core.errors import Superseded, Tampered
 from members.attribute import Definitions
 from members.attributes import load_definitions
+from members.binary_copy import stream
 from members.consents import evidence
 from members.errors import Overtaken
 from members.fence import hold_keys
 from members.keyring import KeyRings
 from members.resealing.files import rewrap_files
-from members.resealing.renewal import Indexed, Renewal, Renewed
+from members.resealing.renewal import Renewal
+from members.resealing.rows import RENEWED, SAME, Lagging, read
+from members.resealing.stripes import SHARE, batches
 from members.sealer import RANDOM_BYTES
 
 SQL = sql.load(__package__ or "", "run.sql")
@@ -35,7 +39,7 @@ SQL = sql.load(__package__ or "", "run.sql")
 log = logs.get()
 
 BATCH = 4000
-"""Members a batch: a megabyte or two in memory, a fraction of a second during which keys can't change."""
+"""Members a batch: a fraction of a second during which keys can't change. Two ranges are some 50 MB in memory."""
 
 RESEALED = Counter("todoku_members_resealed", "Members met by re-sealing", ["outcome"])
 
@@ -66,11 +70,11 @@ async def reseal(pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, alive: C
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Members brought over and not yet written, in order, and how many could not be."""
+    """Members brought over and not yet written, what they were made of, and how many could not be."""
 
-    renewed: Sequence[Renewed]
-    indexed: Sequence[Indexed]
-    rekeyed: Mapping[UUID, tuple[bytes, bytes]]
+    renewed: Sequence[bytes]
+    rows: Sequence[Lagging]
+    random: bytes
     unreadable: int
 
 
@@ -118,15 +122,16 @@ class _Run:
         writing: asyncio.Task[None] | None = None
         reading = asyncio.create_task(self._take())
         try:
-            while (rows := await reading) is not None:
-                if not self._alive():
-                    raise Superseded("The lease of this worker was lost")
-                # While this batch is brought over the next one is read and the one before is written.
+            while (taken := await reading) is not None:
+                # While this range is brought over the next one is read, and while a batch is the one before is written.
                 reading = asyncio.create_task(self._take())
-                batch = await self._renew(rows)
-                if writing is not None:
-                    await writing
-                writing = asyncio.create_task(self._write(batch))
+                for rows in batches(taken, BATCH):
+                    if not self._alive():
+                        raise Superseded("The lease of this worker was lost")
+                    batch = await self._renew(rows)
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.create_task(self._write(batch))
             if writing is not None:
                 await writing
         finally:
@@ -136,66 +141,82 @@ class _Run:
             await asyncio.gather(*tasks, return_exceptions=True)
         return await self._finish()
 
-    async def _take(self) -> list[asyncpg.Record] | None:
+    async def _take(self) -> Sequence[Lagging] | None:
         """Take the next members of the pass and read them; None if none are left."""
-        took = await self._pool.fetchrow(SQL["take"], self._account_id, self._goal, self._pass, self._needed, BATCH)
+        size = BATCH * SHARE
+        took = await self._pool.fetchrow(SQL["take"], self._account_id, self._goal, self._pass, self._needed, size)
         if took is None:
             return None
-        rows: list[asyncpg.Record] = await self._pool.fetch(
-            SQL["batch"], self._account_id, took["after"], took["last"], self._needed, self._full
-        )
+        rows: list[Lagging] = []
+        first = True
+
+        async def receive(block: bytes) -> None:
+            nonlocal first
+            rows.extend(read(bytes(block), first=first))
+            first = False
+
+        bounds = (took["after"], took["last"], self._needed, self._full)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["plan_by_range"])
+            await connection.copy_from_query(
+                SQL["lagging_rows"], self._account_id, *bounds, output=receive, format="binary"
+            )
         return rows
 
-    async def _renew(self, rows: Sequence[asyncpg.Record]) -> _Batch:
-        renewed: list[Renewed] = []
-        indexed: list[Indexed] = []
-        rekeyed: dict[UUID, tuple[bytes, bytes]] = {}
+    async def _renew(self, rows: Sequence[Lagging]) -> _Batch:
+        renewed: list[bytes] = []
         # After the rows: whatever has a value in them was defined by then, and a removal since is told by the fence.
         definitions = await load_definitions(self._pool, self._account_id) if self._full else Definitions()
-        random = memoryview(self._rings.random(RANDOM_BYTES * len(rows)))
+        random, renew = self._rings.random(RANDOM_BYTES * len(rows)), self._renewal.renew
+        start = unreadable = 0
         for place, row in enumerate(rows):
             if not place % _SLICE:
                 await asyncio.sleep(0)
-            start = place * RANDOM_BYTES
+            end = start + RANDOM_BYTES
             try:
-                member, addresses, keys = self._renewal.renew(
-                    row, definitions, bytes(random[start : start + RANDOM_BYTES])
-                )
+                renewed.append(renew(row, definitions, random[start:end]))
             except Tampered:
-                continue
-            renewed.append(member)
-            indexed += addresses
-            if keys is not None:
-                rekeyed[member.member_id] = keys
-        return _Batch(renewed, indexed, rekeyed, len(rows) - len(renewed))
+                unreadable += 1
+            start = end
+        return _Batch(renewed, rows, random, unreadable)
 
     async def _write(self, batch: _Batch) -> None:
-        first, last = (batch.renewed[0].member_id, batch.renewed[-1].member_id) if batch.renewed else (_START, _START)
-        async with self._pool.acquire() as connection, connection.transaction():
-            await hold_keys(connection, self._renewal.ring)
-            await connection.execute(SQL["plan_by_range"])
-            held: list[UUID] = await connection.fetchval(
-                SQL["write"],
-                self._account_id,
-                first,
-                last,
-                self._needed,
-                self._goal,
-                self._renewal.ring.primary_seal,
-                *_columns(batch.renewed, len(Renewed._fields)),
-                *_columns(batch.indexed, len(Indexed._fields)),
-            )
-            written = len(held)
-            followed = {member_id: batch.rekeyed[member_id] for member_id in held if member_id in batch.rekeyed}
-            await evidence.reseal(connection, self._account_id, followed, self._rings.random)
-            moved = await connection.fetchval(
-                SQL["advance"], self._account_id, self._goal, written, batch.unreadable, self._pass
-            )
-            if not moved:
-                raise Overtaken("Keys changed, and the goal of this re-sealing with them")
+        ring = self._renewal.ring
+        async with self._pool.acquire() as connection:
+            await connection.execute(SQL["make"])
+            async with connection.transaction():
+                await hold_keys(connection, ring)
+                await connection.copy_to_table(
+                    "renewed", columns=RENEWED, source=stream(SAME, batch.renewed), format="binary"
+                )
+                await connection.execute(SQL["plan_by_place"])
+                versions = list(ring.addresses)
+                ((written, rekeyed, witnessed),) = await connection.fetch(
+                    SQL["write"], self._account_id, self._needed, self._goal, ring.primary_seal, versions
+                )
+                if not rekeyed:
+                    raise Overtaken("A member's key was moved to another place since it was read")
+                if witnessed:
+                    await connection.execute(SQL["plan_by_range"])
+                    keys = self._keys(batch, witnessed)
+                    await evidence.reseal(connection, self._account_id, keys, self._rings.random)
+                moved = await connection.fetchval(
+                    SQL["advance"], self._account_id, self._goal, written, batch.unreadable, self._pass
+                )
+                if not moved:
+                    raise Overtaken("Keys changed, and the goal of this re-sealing with them")
         RESEALED.labels("resealed").inc(written)
         RESEALED.labels("unreadable").inc(batch.unreadable)
         RESEALED.labels("passed_over").inc(len(batch.renewed) - written)
+
+    def _keys(self, batch: _Batch, members: Iterable[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
+        """Return the old and the new key of some members of a batch."""
+        wanted = {member_id.bytes: member_id for member_id in members}
+        return {
+            wanted[row[1]]: self._renewal.keys(row, batch.random[place * RANDOM_BYTES : (place + 1) * RANDOM_BYTES])
+            for place, row in enumerate(batch.rows)
+            if row[1] in wanted
+        }
 
     async def _finish(self) -> bool:
         """Close the run, or begin its next pass while others than the unreadable lag; return whether it is closed."""
@@ -223,7 +244,3 @@ class _Run:
             await connection.execute(SQL["forget_removed"], self._account_id, self._goal)
         log.info("resealed", account=str(self._account_id), generation=self._goal, unreadable=unreadable)
         return True
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

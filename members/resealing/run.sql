@@ -40,50 +40,74 @@ FROM mine, (SELECT member_id FROM part ORDER BY member_id DESC LIMIT 1) AS last
 WHERE r.account_id = $1
 RETURNING mine.after AS after, r.after AS last;
 
--- name: batch
--- Walks the primary keys of both tables. LEFT JOIN: a member whose key is gone is unreadable, not overlooked.
-SELECT m.member_id, m.revision, m.generation, m.sealed, CASE WHEN $5 THEN m.facets END AS facets,
-       k.ring_version, k.wrapped
+-- name: plan_by_range
+-- For `lagging_rows` and the origins of consents, which join thousands of rows with thousands, in one range of both
+-- primary keys. A planner without statistics, or with old ones, takes both for a handful and loops over all pairs.
+SELECT set_config('enable_nestloop', 'off', true), set_config('enable_hashjoin', 'on', true),
+       set_config('enable_mergejoin', 'on', true);
+
+-- name: lagging_rows
+-- For COPY. Walks the primary keys of both tables side by side: the keys' bounds are said too, since none follow from
+-- the members'. LEFT JOIN: a member whose key is gone is unreadable, not overlooked. What is passed on comes first.
+SELECT m.member_id, m.revision, coalesce(k.ctid, '(0,0)'), m.generation, coalesce(k.ring_version, 0),
+       coalesce(k.wrapped, ''), m.sealed, CASE WHEN $5 THEN m.facets END
 FROM member m
-LEFT JOIN keys.member_key k ON k.account_id = m.account_id AND k.member_id = m.member_id
+LEFT JOIN keys.member_key k
+    ON k.account_id = $1 AND k.member_id = m.member_id AND k.member_id > $2 AND k.member_id <= $3
 WHERE m.account_id = $1 AND m.member_id > $2 AND m.member_id <= $3 AND m.generation < $4
 ORDER BY m.member_id;
 
--- name: plan_by_range
--- For `write`: its joins are of thousands of rows with thousands, in one range of the primary keys. A planner without
--- statistics, or with old ones, takes both for a handful and loops over all pairs.
-SELECT set_config('enable_nestloop', 'off', true);
+-- name: make
+-- One a connection, kept: what a batch becomes, empty again when its transaction ends, however it ends.
+CREATE TEMPORARY TABLE IF NOT EXISTS renewed
+    (member_id uuid NOT NULL, revision integer NOT NULL, key_place tid NOT NULL,
+     sealed bytea, wrapped bytea, facets jsonb, hmacs bytea[])
+    ON COMMIT DELETE ROWS;
+
+-- name: plan_by_place
+-- For `write`, whose rows are found one by one: by the primary key, or where they stand. A planner that knows nothing of
+-- the temporary table would read a whole table instead.
+SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
 
 -- name: write
--- One statement over arrays. Rows are locked first, passing over those that others hold: so this never waits with rows
--- in its hands, and no writer is ever the victim of a deadlock with it. What was changed since it was read (or re-sealed
--- by another worker), or is held, is left, and met again in the next pass. The rows of a batch stand in one range of the primary key.
-WITH u AS MATERIALIZED (
-    SELECT * FROM unnest($7::uuid[], $8::integer[], $9::bytea[], $10::bytea[], $11::text[])
-        AS t (member_id, revision, sealed, wrapped, facets)
-), held AS MATERIALIZED (
-    SELECT u.* FROM u JOIN member m USING (member_id)
-    WHERE m.account_id = $1 AND m.member_id BETWEEN $2 AND $3
-      AND m.revision = u.revision AND m.generation < $4
-    FOR NO KEY UPDATE OF m SKIP LOCKED
+-- Rows are locked first, passing over those that others hold: so this never waits with rows in its hands, and no writer
+-- is ever the victim of a deadlock with it. What was changed since it was read (or re-sealed by another worker), or is
+-- held, is left, and met again in the next pass. A member is found by the primary key, which also frees the space of its
+-- page's dead rows, and updated where it stands; its key is looked for where it stood, and whoever holds the member's
+-- row is alone with it. IS NOT DISTINCT FROM: or else the planner would walk the index all the same.
+-- Returns how many were written; whether all keys were where they had been read; and whose origins of consents are
+-- still sealed by an old one.
+WITH held AS (
+    SELECT r.*, m.place
+    FROM renewed r
+    CROSS JOIN LATERAL (
+        SELECT m.ctid AS place FROM member m
+        WHERE m.account_id = $1 AND m.member_id = r.member_id AND m.revision = r.revision AND m.generation < $2
+        FOR NO KEY UPDATE SKIP LOCKED) m
 ), members AS (
-    UPDATE member m SET sealed = h.sealed, facets = coalesce(h.facets::jsonb, m.facets), generation = $5
-    FROM held h
-    WHERE m.account_id = $1 AND m.member_id = h.member_id AND m.member_id BETWEEN $2 AND $3
+    UPDATE member m
+    SET sealed = coalesce(h.sealed, m.sealed), facets = coalesce(h.facets, m.facets), generation = $3
+    FROM held h WHERE m.ctid = h.place
+    RETURNING h.member_id, h.key_place, h.wrapped, h.hmacs
 ), member_keys AS (
-    UPDATE keys.member_key k SET ring_version = $6, wrapped = h.wrapped
-    FROM held h
-    WHERE k.account_id = $1 AND k.member_id = h.member_id AND k.member_id BETWEEN $2 AND $3
-      AND k.ring_version <> $6
+    UPDATE keys.member_key k SET ring_version = $4, wrapped = h.wrapped
+    FROM members h
+    WHERE k.ctid = h.key_place AND k.member_id IS NOT DISTINCT FROM h.member_id AND h.wrapped IS NOT NULL
+    RETURNING 1
 ), addresses AS (
     INSERT INTO address_index (account_id, index_version, hmac, member_id)
-    SELECT $1, t.index_version, t.hmac, t.member_id
-    FROM unnest($12::uuid[], $13::integer[], $14::bytea[]) AS t (member_id, index_version, hmac)
-    JOIN held h USING (member_id)
-    ORDER BY t.index_version, t.hmac
+    SELECT $1, a.version, a.hmac, h.member_id
+    FROM members h CROSS JOIN LATERAL unnest($5::integer[], h.hmacs) AS a (version, hmac)
+    WHERE h.hmacs IS NOT NULL
+    ORDER BY a.version, a.hmac
     ON CONFLICT DO NOTHING
 )
-SELECT coalesce(array_agg(member_id), '{}') FROM held;
+SELECT (SELECT count(*) FROM members) AS written,
+       (SELECT count(*) FROM member_keys) = (SELECT count(wrapped) FROM members) AS rekeyed,
+       ARRAY(SELECT h.member_id FROM members h
+             WHERE h.wrapped IS NOT NULL
+               AND EXISTS (SELECT FROM consent_evidence e WHERE e.account_id = $1 AND e.member_id = h.member_id))
+           AS witnessed;
 
 -- name: advance
 -- Last in a batch's transaction, as other workers wait for this row. $5 the pass that the batch was of: who could not be

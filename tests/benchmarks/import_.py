@@ -11,7 +11,6 @@ import random
 import resource
 import time
 from collections.abc import Awaitable, Iterator
-from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -170,10 +169,9 @@ async def _prepared(pool: asyncpg.Pool, main: asyncpg.Pool) -> Bench:
     await attributes.define(account_id, "city", "choice", protection="open", choices=choices)
     await attributes.define(account_id, "age", "number", protection="open")
     await attributes.define(account_id, "joined", "date")
-    backend = await pool.fetchval("SELECT pg_backend_pid()")
     rings = KeyRings(pool, kek)
     audiences = AudienceSource(pool, rings, MemberEngagement(main))
-    return Bench(pool, audiences, rings, account_id, new_id, _parent_of(backend))
+    return Bench(pool, audiences, rings, account_id, new_id, await processor_time.postmaster(pool))
 
 
 async def _read_back(bench: Bench) -> None:
@@ -187,8 +185,3 @@ async def _read_back(bench: Bench) -> None:
 
 def _peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _parent_of(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    return int(fields[1])

@@ -13,7 +13,6 @@ from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
@@ -36,7 +35,7 @@ from members.sealer import RANDOM_BYTES, Sealer
 from members.sealing import KEY_BYTES
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.import_ import MAPPING, make_file
-from tests.benchmarks.processor_time import of, of_tree
+from tests.benchmarks.processor_time import of, of_tree, postmaster
 
 T = TypeVar("T")
 
@@ -86,7 +85,7 @@ async def _rotate(
 ) -> None:
     await rotation.add(account_id, purpose)
     await rotation.promote(account_id, purpose)
-    before, server = await _updates(pool), await _server(pool)
+    before, server = await _updates(pool), await postmaster(pool)
     seconds, cpu, serving = await work(server)
     progress = await load_progress(pool, account_id)
     if progress is None:
@@ -109,10 +108,13 @@ async def _floor(
 ) -> None:
     """Measure what no re-sealing can do without: a key unwrapped and one wrapped, a profile opened and one sealed."""
     ring = await rings.reload(account_id)
-    rows = await pool.fetch(
-        "SELECT m.*, k.ring_version, k.wrapped FROM member m JOIN keys.member_key k USING (account_id, member_id) "
-        "LIMIT 5000"
-    )
+    rows = [
+        (b"", member_id.bytes, 1, ring_version, wrapped, sealed, None)
+        for member_id, ring_version, wrapped, sealed in await pool.fetch(
+            "SELECT member_id, ring_version, wrapped, sealed"
+            " FROM member JOIN keys.member_key USING (account_id, member_id) LIMIT 5000"
+        )
+    ]
     version = ring.primary_seal + 1
     sealer = partial(Sealer, account_id.bytes, version, bytes(KEY_BYTES))
     promoted = renewal.Renewal(replace(ring, primary_seal=version, sealer=sealer), 0)
@@ -157,12 +159,6 @@ def _pipe(pipe: T | None) -> T:
     if pipe is None:
         raise RuntimeError("The worker has no pipe")
     return pipe
-
-
-async def _server(pool: asyncpg.Pool) -> int:
-    """Return the process of the server: the parent of the one that serves us, on this machine."""
-    serving = await pool.fetchval("SELECT pg_backend_pid()")
-    return int(Path(f"/proc/{serving}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
 
 
 async def _updates(pool: asyncpg.Pool) -> asyncpg.Record:

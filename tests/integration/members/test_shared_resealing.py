@@ -62,11 +62,11 @@ async def assert_whole(vault: asyncpg.Pool, kek: Kek, account: UUID, members: se
 async def test_workers_share_an_account_and_each_member_is_sealed_by_one_of_them(
     vault: asyncpg.Pool, kek: Kek, account: UUID, promoted: set[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "BATCH", 4)
+    monkeypatch.setattr(run, "BATCH", 1)
     write, writers = run._Run._write, {}
 
     async def noted(self: Any, batch: Any) -> None:
-        writers.setdefault(self._rings, []).extend(one.member_id for one in batch.renewed)
+        writers.setdefault(self._rings, []).extend(UUID(bytes=row[1]) for row in batch.rows)
         await write(self, batch)
 
     monkeypatch.setattr(run._Run, "_write", noted)
