@@ -6,10 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := core members delivery tracking scheduler api deploy
 ARGS ?=
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
 
 .PHONY: demo test coverage chromium browser interop chaos steal bench lint format lock docs clean
 
-demo: $(VENV)/.ready
+demo: $(VENV)/.demo
 	@$(BIN)/todoku demo $(ARGS)
 
 test: $(VENV)/.ready
@@ -59,7 +61,8 @@ format: $(VENV)/.ready
 	$(BIN)/ruff format .
 
 lock: $(VENV)/.ready
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras pyproject.toml -o requirements.lock
+	$(LOCK) --all-extras -o requirements.lock pyproject.toml
+	$(LOCK) --extra embedded --extra demo --extra checkout -c requirements.lock -o requirements-demo.lock pyproject.toml
 
 docs: $(VENV)/.ready
 	$(BIN)/mkdocs build --strict --site-dir build/docs
@@ -67,10 +70,19 @@ docs: $(VENV)/.ready
 clean:
 	rm -rf build dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-# Exactly what the lock names, by hash; then this checkout itself, without asking for anything more.
-$(VENV)/.ready: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) …" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+# Exactly what a lock names, by hash; then this checkout itself, without asking for anything more. The demo is content with
+# two thirds of the packages; who has them all has the demo's.
+$(VENV)/.demo: requirements-demo.lock pyproject.toml
+	$(install)
 	@touch $@
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(install)
+	@touch $(VENV)/.demo $@
+
+define install
+@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+@echo "Installing into $(VENV) …" >&2
+@$(PIP) --require-hashes --no-deps -r $<
+@$(PIP) --no-build-isolation --no-deps -e .
+endef

@@ -83,5 +83,23 @@ def test_a_file_stays_small_and_says_what_it_is_for(package: str) -> None:
             assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
 
 
-def test_no_registry_address_stands_in_the_lock() -> None:
-    assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-demo.lock"])
+def test_no_registry_address_stands_in_a_lock(lock: str) -> None:
+    assert "://" not in (ROOT / lock).read_text(encoding="utf-8")
+
+
+def test_the_demo_installs_a_part_of_what_the_tests_run_with() -> None:
+    locked, demo = (_locked(ROOT / name) for name in ("requirements.lock", "requirements-demo.lock"))
+    assert demo.items() < locked.items(), "make lock"
+
+
+def _locked(path: Path) -> dict[str, frozenset[str]]:
+    """Return the hashes of each `name==version` that a lock names."""
+    found: dict[str, set[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        word = line.strip().split(" ", 1)[0]
+        if "==" in word:
+            hashes = found.setdefault(word, set())
+        elif word.startswith("--hash="):
+            hashes.add(word)
+    return {name: frozenset(hashes) for name, hashes in found.items()}
