@@ -25,10 +25,11 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 code {{ background: #f3f3f0; padding: .1em .3em; border-radius: 3px; overflow-wrap: anywhere }}
 td, th {{ text-align: left; vertical-align: top; padding: .3em 1em .3em 0; border-bottom: 1px solid #ddd }}
 table {{ border-collapse: collapse; width: 100% }}
-.resource td:first-child {{ width: 45% }} .resource td:last-child {{ width: 20% }}
+.resource td:first-child {{ width: 44% }} .resource td:last-child {{ width: 22% }}
 @media (max-width: 40rem) {{
-  .resource td {{ display: block; width: auto !important; border: 0; padding: 0 }}
-  .resource tr {{ display: block; padding: .5em 0; border-bottom: 1px solid #ddd }}
+  th {{ display: none }}
+  td {{ display: block; width: auto !important; border: 0; padding: 0 }}
+  tr {{ display: block; padding: .5em 0; border-bottom: 1px solid #ddd }}
 }}
 </style>
 <h1>Todoku: REST reference</h1>
@@ -75,7 +76,8 @@ def page(document: dict[str, Any]) -> str:
 
 def _row(method: str, path: str, operation: dict[str, Any]) -> str:
     scopes = " or ".join(f"<code>{escape(scope)}</code>" for scope in operation.get("x-scopes", []))
-    request = f"<code>{method.upper()} {escape(path)}</code>"
+    # A long path is broken where a part of it ends.
+    request = f"<code>{method.upper()} {escape(path).replace('/', '<wbr>/')}</code>"
     return f"<tr><td>{request}<td>{_QUOTED.sub(_CODE, escape(operation['summary']))}<td>{scopes}</tr>"
 
 

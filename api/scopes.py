@@ -37,7 +37,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "events:read": "Follow opens, clicks and whatever else comes back, by members' ids",
         "webhooks:read": "See webhooks and what was posted to them",
         "webhooks:write": "Create, change and remove webhooks, post again",
-        "audit:read": "See who searched, took out and erased members, and who changed keys",
+        "audit:read": "See who searched, took out and erased members, and who changed keys and settings",
     }
 )
 

@@ -1,15 +1,16 @@
-"""How many events the tracker commits a second, in one process, and what answering alone would cost it.
+"""How many events trackers commit a second, one process and two on one port, and what answering alone would cost.
 
-The real app under uvicorn and uvloop in a process of its own, Postgres beside it, loaded over keep-alive connections
-by wrk: open pixels of 20,000 deliveries. In the same run the same server's bare pixel (fetched unasked, which
-counts nothing: routed, its token opened, answered) gives the ratio.
+The real tracker under uvloop in a process of its own, Postgres beside it, loaded over keep-alive connections by wrk:
+open pixels of 20,000 deliveries. In the same run the same server's bare pixel (fetched unasked, which counts nothing:
+routed, its token opened, answered) gives the ratio. Then two processes share a port, as TODOKU_TRACKERS=2 has them: on
+two cores, which Postgres and wrk need too, they can't do twice as much; both must work, and each answer be stored.
 """
 
 import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,13 @@ SECONDS = 4
 PACE = 5_000
 """Events a second at which the answer's time is taken, beside those at full load."""
 DELIVERIES = 20_000
+LEAST_PART = 0.1
+"""Of the processor time of both trackers; the kernel gives each about half of the connections."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Tracker:
-    pid: int
+class _Trackers:
+    pids: Sequence[int]
     port: int
 
 
@@ -51,36 +54,51 @@ async def measure(dsns: Dsns) -> list[Figure]:
         with TemporaryDirectory() as directory:
             paths = Path(directory) / "paths"
             paths.write_text("\n".join(sent.open_path(seq) for seq in range(1, DELIVERIES + 1)), encoding="ascii")
-            async with _tracker(dsns.main_tracker) as tracker:
-                return await _loaded(tracker, main, paths)
+            async with _trackers(dsns.main_tracker, 1) as one:
+                figures = await _alone(_Load(one, main, paths))
+            async with _trackers(dsns.main_tracker, 2) as two:
+                figures.append(await _together(_Load(two, main, paths)))
+            return figures
     finally:
         await close_pool(main)
 
 
-async def _loaded(tracker: _Tracker, main: asyncpg.Pool, paths: Path) -> list[Figure]:
-    async def ask(*, seconds: int = SECONDS, rate: int = 0, purpose: str | None = None) -> wrk.Answers:
+class _Load:
+    """What is asked of trackers, and whether each answer is stored once."""
+
+    def __init__(self, trackers: _Trackers, main: asyncpg.Pool, paths: Path) -> None:
+        self.trackers = trackers
+        self.main = main
+        self._paths = paths
+
+    async def ask(self, *, seconds: int = SECONDS, rate: int = 0, purpose: str | None = None) -> wrk.Answers:
+        port, agent = self.trackers.port, READER
         return await wrk.load(
-            tracker.port, paths, seconds=seconds, connections=CONNECTIONS, agent=READER, rate=rate, purpose=purpose
+            port, self._paths, seconds=seconds, connections=CONNECTIONS, agent=agent, rate=rate, purpose=purpose
         )
 
-    async def events() -> int:
-        return await main.fetchval("SELECT count(*) FROM event")  # type: ignore[no-any-return] # a count
+    async def events(self) -> int:
+        return await self.main.fetchval("SELECT count(*) FROM event")  # type: ignore[no-any-return] # a count
 
-    server = await processor_time.postmaster(main)
-    await ask(seconds=1)
-    idle = _spent(tracker, server)
-    bare = [await ask(purpose="prefetch")]
-    bare_spent = processor_time.spent(idle, _spent(tracker, server))["tracker"] / bare[0].answered
-    before, spent = await events(), _spent(tracker, server)
-    full = await ask()
-    spent = processor_time.spent(spent, _spent(tracker, server))
-    paced = await ask(rate=PACE)
-    stored = await events() - before
-    bare.append(await ask(purpose="prefetch"))
-    answered = full.answered + paced.answered
-    # wrk leaves while the last of each connection are under way: those may be stored, what was answered must be.
-    if not answered <= stored <= answered + 2 * CONNECTIONS:
-        raise RuntimeError(f"{answered} events were answered and {stored} stored")
+    async def require_stored(self, before: int, *answers: wrk.Answers) -> None:
+        # wrk leaves while the last of each connection are under way: those may be stored, what was answered must be.
+        answered, stored = sum(one.answered for one in answers), await self.events() - before
+        if not answered <= stored <= answered + len(answers) * CONNECTIONS:
+            raise RuntimeError(f"{answered} events were answered and {stored} stored")
+
+
+async def _alone(load: _Load) -> list[Figure]:
+    server = await processor_time.postmaster(load.main)
+    await load.ask(seconds=1)
+    idle = _spent(load.trackers, server)
+    bare = [await load.ask(purpose="prefetch")]
+    bare_spent = processor_time.spent(idle, _spent(load.trackers, server))["tracker"] / bare[0].answered
+    before, spent = await load.events(), _spent(load.trackers, server)
+    full = await load.ask()
+    spent = processor_time.spent(spent, _spent(load.trackers, server))
+    paced = await load.ask(rate=PACE)
+    await load.require_stored(before, full, paced)
+    bare.append(await load.ask(purpose="prefetch"))
     bare_rate = sum(one.rate for one in bare) / len(bare)
     spent["wrk"] = full.processor
     costs = ", ".join(f"{part} {seconds / full.answered * 1e6:.0f}" for part, seconds in spent.items())
@@ -107,25 +125,54 @@ async def _loaded(tracker: _Tracker, main: asyncpg.Pool, paths: Path) -> list[Fi
     ]
 
 
-def _spent(tracker: _Tracker, server: int) -> dict[str, float]:
-    return {"tracker": processor_time.of(tracker.pid), "Postgres": processor_time.of_tree(server)}
+async def _together(load: _Load) -> Figure:
+    await load.ask(seconds=1)
+    before, spent = await load.events(), [processor_time.of(pid) for pid in load.trackers.pids]
+    full = await load.ask()
+    spent = [processor_time.of(pid) - was for pid, was in zip(load.trackers.pids, spent, strict=True)]
+    await load.require_stored(before, full)
+    if min(spent) < LEAST_PART * sum(spent):
+        raise RuntimeError(f"A tracker was idle: {spent} s of processor time")
+    told = " and ".join(f"{each / sum(spent):.0%}" for each in spent)
+    return Figure(
+        name="events_per_second_of_two",
+        value=full.rate,
+        unit="1/s",
+        conditions=f"{len(spent)} tracker processes on one port, {CONNECTIONS} connections; the work of each: {told}",
+    )
+
+
+def _spent(trackers: _Trackers, server: int) -> dict[str, float]:
+    return {
+        "tracker": sum(processor_time.of(pid) for pid in trackers.pids),
+        "Postgres": processor_time.of_tree(server),
+    }
 
 
 @asynccontextmanager
-async def _tracker(dsn: str) -> AsyncIterator[_Tracker]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.tracking", dsn, stdout=PIPE, env={**os.environ, "PYTHONPATH": "."}
-    )
-    if process.stdout is None:
-        raise RuntimeError("the tracker has no standard output")
-    try:
-        yield _Tracker(process.pid, int(await process.stdout.readline()))
-    finally:
-        process.send_signal(SIGTERM)
-        await process.wait()
+async def _trackers(dsn: str, count: int) -> AsyncIterator[_Trackers]:
+    """So many processes on one port, with one spool, as a machine has them."""
+    running: list[asyncio.subprocess.Process] = []
+    port = 0
+    with TemporaryDirectory() as spool:
+        try:
+            for _ in range(count):
+                words = ("-m", "tests.benchmarks.tracking", dsn, spool, str(port), str(count))
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, *words, stdout=PIPE, env={**os.environ, "PYTHONPATH": "."}
+                )
+                running.append(process)
+                if process.stdout is None:
+                    raise RuntimeError("the tracker has no standard output")
+                port = int(await process.stdout.readline())
+            yield _Trackers([process.pid for process in running], port)
+        finally:
+            for process in running:
+                process.send_signal(SIGTERM)
+                await process.wait()
 
 
-async def _serve(dsn: str, spool: str) -> None:
+async def _serve(dsn: str, spool: str, port: str, trackers: str) -> None:
     clock, stop = SystemClock(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(SIGTERM, stop.set)
     pool = await open_pool(dsn, name="tracker")
@@ -136,7 +183,8 @@ async def _serve(dsn: str, spool: str) -> None:
         spool=Path(spool),
         spool_bytes=100_000_000,
         host="127.0.0.1",
-        port=0,
+        port=int(port),
+        shared=int(trackers) > 1,
         stop=stop,
         clock=clock,
         new_id=IdSource(clock),
@@ -146,6 +194,5 @@ async def _serve(dsn: str, spool: str) -> None:
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as spool:
-        collect_seldom()  # as every service process does
-        uvloop.run(_serve(sys.argv[1], spool))
+    collect_seldom()  # as every service process does
+    uvloop.run(_serve(*sys.argv[1:]))
