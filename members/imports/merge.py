@@ -42,8 +42,8 @@ from members.vault import UNREADABLE
 
 SQL = sql.load(__package__ or "", "merge.sql")
 
-_SLICE = 1000
-"""Rows between two turns of the event loop: some milliseconds."""
+_SLICE, _SLICE_OF_KNOWN = 1000, 128
+"""Rows between two turns of the event loop: some milliseconds; a known member is opened and takes longer."""
 
 
 class Moved(Conflict):
@@ -126,10 +126,12 @@ class Merge:
         keys = [row.address.key for row in rows]
         own = set(keys)
         ahead = frozenset[bytes]().union(*(taken & own for taken in before))
-        for start in range(0, len(rows), _SLICE):
-            places = range(start, min(start + _SLICE, len(rows)))
+        size = _SLICE_OF_KNOWN if standing.existing else _SLICE
+        for start in range(0, len(rows), size):
+            places = range(start, min(start + size, len(rows)))
             new = self._judge(places, rows, keys, standing, ahead, opener, decision)
-            self._add(decision, new, rows, standing.hashes, list(islice(new_ids, len(new))))
+            if new:
+                self._add(decision, new, rows, standing.hashes, list(islice(new_ids, len(new))))
             await asyncio.sleep(0)
         return decision
 
