@@ -10,7 +10,10 @@ from pathlib import Path
 
 @contextmanager
 def standing_still(pid: int) -> Iterator[None]:
-    """A process and its children do nothing meanwhile; their sockets stay open and answer nothing."""
+    """A process and its children do nothing meanwhile; their sockets stay open and answer nothing.
+
+    Raises ProcessLookupError if it is gone.
+    """
     stopped = [pid, *_children(pid)]
     _signal(stopped, signal.SIGSTOP)
     try:
@@ -32,7 +35,11 @@ def full_disk(pid: int) -> Iterator[None]:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        raise ProcessLookupError(pid) from None
+    return [int(child) for child in found.split()]
 
 
 def _signal(pids: list[int], number: signal.Signals) -> None:
