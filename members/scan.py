@@ -65,7 +65,9 @@ async def scan(
             ring, opener = newest, newest.opener()
         found.extend(_met(rows, opener, wanted, predicates))
 
+    await connection.execute(SQL["plan_in_order"])
     await connection.copy_from_query(SQL["members"], account_id, after, end, may, output=take, format="binary")
+    await connection.execute(SQL["plan_freely"])
     return found
 
 

@@ -157,7 +157,7 @@ class _Run:
 
         bounds = (took["after"], took["last"], self._needed, self._full)
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(SQL["plan_by_range"])
+            await connection.execute(SQL["plan_in_order"])
             await connection.copy_from_query(
                 SQL["lagging_rows"], self._account_id, *bounds, output=receive, format="binary"
             )
@@ -197,7 +197,7 @@ class _Run:
                 if not rekeyed:
                     raise Overtaken("A member's key was moved to another place since it was read")
                 if witnessed:
-                    await connection.execute(SQL["plan_by_range"])
+                    await connection.execute(SQL["plan_in_order"])
                     keys = self._keys(batch, witnessed)
                     await evidence.reseal(connection, self._account_id, keys, self._rings.random)
                 moved = await connection.fetchval(
