@@ -200,7 +200,7 @@ async def test_row_security_changes_no_plan_of_the_vaults_role(
         "find": (account, [1], [b"x"]),
         "slice_end": (account, rule, None, last, 10, None),
         "slice": (account, rule, None, last, None, None, [], []),
-        "count": (account, rule, None, False),
+        "count": (account, rule, None, False, False, False, False),
         "members": (account, None, last, rule),
     }
     statements = vault_statements()
