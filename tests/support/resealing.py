@@ -1,10 +1,12 @@
 """An account whose members are brought over to new keys, indexes and attributes."""
 
 import os
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from core.ids import IdSource
 from members.attribute import Protection
@@ -14,7 +16,8 @@ from members.imports import ImportStore
 from members.kek import Kek
 from members.keyring import KeyRings
 from members.members import MemberStore
-from members.resealing import reseal
+from members.resealing import reseal, run
+from members.resealing.rows import Lagging
 from members.rotation import Purpose, Rotation
 from tests.support.segments import matching
 
@@ -55,3 +58,21 @@ class House:
     async def under(self) -> tuple[list[int], list[int]]:
         sealing = await self.pool.fetchval("SELECT array_agg(DISTINCT ring_version) FROM keys.member_key")
         return sealing, await self.pool.fetchval("SELECT array_agg(DISTINCT generation) FROM member")
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[object]]) -> list[int]:
+    """Have `act` done once, after the first batch was brought over and before it is written.
+
+    The list that is returned then holds how many members that batch has.
+    """
+    renew, batches = run._Run._renew, list[int]()
+
+    async def racing(self: run._Run, rows: Sequence[Lagging]) -> object:
+        batch = await renew(self, rows)
+        if not batches:
+            batches.append(len(rows))
+            await act()
+        return batch
+
+    monkeypatch.setattr(run._Run, "_renew", racing)
+    return batches

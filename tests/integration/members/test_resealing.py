@@ -15,7 +15,7 @@ from members.fence import hold_keys, move_on
 from members.imports import run_import
 from members.member import Consent
 from members.resealing import load_progress, run
-from tests.support.resealing import House
+from tests.support.resealing import House, meanwhile
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -118,19 +118,14 @@ async def test_a_member_that_changes_meanwhile_keeps_its_change_and_is_met_again
 ) -> None:
     ids = await house.filled()
     await house.renew("seal", "index")
-    renew, raced = run._Run._renew, False
 
-    async def racing(self: Any, rows: Any) -> Any:
-        nonlocal raced
-        batch = await renew(self, rows)
-        if not raced:
-            raced = True
-            await house.members.change(house.account, ids[0], 1, values={"name": "変"}, address="changed@example.jp")
-            await house.members.erase(house.account, ids[1])
-        return batch
+    async def change() -> None:
+        await house.members.change(house.account, ids[0], 1, values={"name": "変"}, address="changed@example.jp")
+        await house.members.erase(house.account, ids[1])
 
-    monkeypatch.setattr(run._Run, "_renew", racing)
+    raced = meanwhile(monkeypatch, change)
     await house.reseal()
+    assert raced
     changed = await house.members.by_address(house.account, "changed@example.jp")
     assert (changed.member_id, changed.values["name"], changed.revision) == (ids[0], "変", 2)
     assert await vault.fetchval("SELECT count(*) FROM keys.member_key") == 9

@@ -1,6 +1,5 @@
 """Where the rows of members stand while they are re-sealed: most stay on their page, and none is taken for another."""
 
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +10,7 @@ from members.bulk import BulkStore, Item
 from members.keyring import KeyRings
 from members.member import Consent
 from members.resealing import run
-from tests.support.resealing import House
+from tests.support.resealing import House, meanwhile
 
 MEMBERS = 400
 
@@ -48,17 +47,11 @@ async def test_a_member_whose_key_was_moved_meanwhile_is_met_again(
 ) -> None:
     ids = await house.filled(3)
     await house.renew("seal")
-    renew, raced = run._Run._renew, False
 
-    async def racing(self: Any, rows: Any) -> Any:
-        nonlocal raced
-        batch = await renew(self, rows)
-        if not raced:
-            raced = True
-            await vault.execute("UPDATE keys.member_key SET wrapped = wrapped WHERE member_id = $1", ids[1])
-        return batch
+    async def change() -> None:
+        await vault.execute("UPDATE keys.member_key SET wrapped = wrapped WHERE member_id = $1", ids[1])
 
-    monkeypatch.setattr(run._Run, "_renew", racing)
+    raced = meanwhile(monkeypatch, change)
     await house.reseal()
     assert raced
     assert await house.under() == ([2], [3])
