@@ -7,8 +7,8 @@ away nothing counts as an attempt.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -119,21 +119,17 @@ async def work(
     Each kind has slots of its own, so that a long import never holds up an audience. On `stop` what runs has 5 s to
     end; then it is dropped, and given back when the lease is closed. Raises Superseded when the lease is lost.
     """
-    desk = _Desk(JobQueue(main, lease.owner))
-    loops = [
-        asyncio.create_task(_serve(desk, lease, kind, handler, stop, idle_seconds), name=f"jobs {kind}")
-        for kind, handler in handlers.items()
-        for _ in range(slots)
-    ]
+    desk = _Desk(JobQueue(main, lease.owner), handlers, slots)
+    serving = asyncio.create_task(desk.serve(lease, stop, idle_seconds), name="jobs")
     ends = [asyncio.create_task(event.wait()) for event in (stop, lease.lost)]
     try:
-        await asyncio.wait([*loops, *ends], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((serving, *ends), return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
-            await asyncio.wait(loops, timeout=GRACE_SECONDS)
+            await asyncio.wait((serving,), timeout=GRACE_SECONDS)
     finally:
-        for task in (*loops, *ends):
+        for task in (serving, *ends):
             task.cancel()
-        ended = await asyncio.gather(*loops, *ends, return_exceptions=True)
+        ended = await asyncio.gather(serving, *ends, return_exceptions=True)
     for outcome in ended:
         # A database that is away while we stop keeps the job leased; closing the lease, or its end, frees it.
         if isinstance(outcome, Exception) and not (stop.is_set() and isinstance(outcome, AWAY)):
@@ -143,49 +139,67 @@ async def work(
 
 
 class _Desk:
-    """Claims for all loops of the process, and knows which jobs are under way in it."""
+    """Claims for all slots of the process, and knows which jobs are under way in it."""
 
-    def __init__(self, queue: JobQueue) -> None:
-        self.queue = queue
-        self._under_way: set[UUID] = set()
-        self._one_at_a_time = asyncio.Lock()
+    def __init__(self, queue: JobQueue, handlers: Mapping[str, Handler], slots: int) -> None:
+        self._queue = queue
+        self._handlers = handlers
+        self._slots = slots
+        self._under_way: dict[asyncio.Task[None], Job] = {}
         self._strays = False
 
-    async def take(self, kind: str) -> Job | None:
-        async with self._one_at_a_time:
-            try:
-                if self._strays:
-                    await self.queue.give_back_strays(self._under_way)
-                    self._strays = False
-                job = await self.queue.claim(kind)
-            except AWAY as error:
-                self._strays = True
-                log.warning("database_away", what="jobs", error=type(error).__name__)
-                await asyncio.sleep(AWAY_DELAY)
-                return None
-            if job:
-                self._under_way.add(job.job_id)
-            return job
+    async def serve(self, lease: Lease, stop: asyncio.Event, idle_seconds: float) -> None:
+        """Do jobs until `stop` is set and none is left; raise what no job may raise. Afterwards nothing is under way.
 
-    def drop(self, job: Job) -> None:
-        self._under_way.discard(job.job_id)
-
-
-async def _serve(
-    desk: _Desk, lease: Lease, kind: str, handler: Handler, stop: asyncio.Event, idle_seconds: float
-) -> None:
-    while not stop.is_set():
-        job = await desk.take(kind) if lease.alive() else None
-        if job is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(idle_seconds):
-                    await stop.wait()
-            continue
+        One question asks for all kinds that have a slot free: asked by each slot for itself, a worker that had nothing
+        to do kept a twentieth of a core busy.
+        """
+        stopping = asyncio.create_task(stop.wait())
         try:
-            outcome = await _do(desk.queue, handler, job, give_up=stop.is_set)
+            while not stop.is_set():
+                job = await self._take() if lease.alive() else None
+                if job is not None:
+                    work = self._work(job, self._handlers[job.kind], stop.is_set)
+                    self._under_way[asyncio.create_task(work, name=f"job {job.kind}")] = job
+                else:
+                    await asyncio.wait(
+                        (stopping, *self._under_way), timeout=idle_seconds, return_when=asyncio.FIRST_COMPLETED
+                    )
+                self._ended()
+            while self._under_way:
+                await asyncio.wait(self._under_way)
+                self._ended()
         finally:
-            desk.drop(job)
-        JOBS.labels(kind, outcome).inc()
+            left = (stopping, *self._under_way)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _take(self) -> Job | None:
+        """Claim the job that has been due longest of those that there is a slot for."""
+        busy = Counter(job.kind for job in self._under_way.values())
+        free = [kind for kind in self._handlers if busy[kind] < self._slots]
+        if not free:
+            return None
+        try:
+            if self._strays:
+                await self._queue.give_back_strays({job.job_id for job in self._under_way.values()})
+                self._strays = False
+            return await self._queue.claim(*free)
+        except AWAY as error:
+            self._strays = True
+            log.warning("database_away", what="jobs", error=type(error).__name__)
+            await asyncio.sleep(AWAY_DELAY)
+            return None
+
+    async def _work(self, job: Job, handler: Handler, give_up: Callable[[], bool]) -> None:
+        JOBS.labels(job.kind, await _do(self._queue, handler, job, give_up=give_up)).inc()
+
+    def _ended(self) -> None:
+        """Forget what is no longer under way; raise what it raised."""
+        for task in [task for task in self._under_way if task.done()]:
+            del self._under_way[task]
+            task.result()
 
 
 async def _do(queue: JobQueue, handler: Handler, job: Job, *, give_up: Callable[[], bool]) -> str:

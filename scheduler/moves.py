@@ -31,5 +31,6 @@ class Moves:
             for row in rows:
                 carry = self.moving.move if row["agreed"] else self.moving.stay
                 await carry(row["account_id"], row["member_id"], row["subject_id"])
-            await connection.execute(SQL["carried"], [row["letter_id"] for row in rows])
+            if rows:
+                await connection.execute(SQL["carried"], [row["letter_id"] for row in rows])
         return len(rows)

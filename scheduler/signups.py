@@ -62,7 +62,8 @@ class Signups:
             rows = await connection.fetch(SQL["answered"], Kind.CONFIRM.value, ANSWERS_AT_ONCE)
             for row in rows:
                 await self._carry(connection, row)
-            await connection.execute(SQL["carried"], [row["letter_id"] for row in rows])
+            if rows:
+                await connection.execute(SQL["carried"], [row["letter_id"] for row in rows])
         return len(rows)
 
     async def _ask(self, account_id: UUID, kind: Kind, forms: list[Lettered]) -> None:

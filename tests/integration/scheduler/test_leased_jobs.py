@@ -205,3 +205,24 @@ async def test_a_lost_lease_drops_everything(stage: Stage, clock: Clock, new_id:
         with pytest.raises(Superseded):
             await work(main=stage.main, lease=kept, handlers={"import": lose}, stop=stop, idle_seconds=0.01)
     assert ended.is_set()
+
+
+async def test_a_worker_with_nothing_to_do_asks_once_a_turn_for_all_its_kinds(stage: Stage, new_id: IdSource) -> None:
+    stop, asked = asyncio.Event(), 0
+
+    async def never(job: Job) -> None:
+        raise AssertionError(job.kind)
+
+    class Alive:
+        owner = new_id()
+        lost = asyncio.Event()
+
+        def alive(self) -> bool:
+            nonlocal asked
+            asked += 1
+            asyncio.get_running_loop().call_soon(stop.set)
+            return True
+
+    handlers = dict.fromkeys(("import", "export", "preview", "reseal", "audience_slice"), never)
+    await work(main=stage.main, lease=Alive(), handlers=handlers, stop=stop, idle_seconds=0.01)
+    assert asked == 1
