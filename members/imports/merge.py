@@ -4,7 +4,6 @@ Looking and writing are statements over the whole batch; deciding is CPU alone a
 time, so that Postgres is fed with the batch before while this one is sealed.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from members.imports.joining import find_barred
 from members.imports.new_members import NewMembers
 from members.imports.options import Mode
 from members.imports.standing import Standing, find_standing, mark
+from members.imports.turns import SLICE, SLICE_OF_KNOWN, give_way
 from members.keyring import HashColumns, KeyRings, Ring
 from members.opener import Opener
 from members.profile import Profile, Value, load, same_values, seal, unwrap_member_key
@@ -41,9 +41,6 @@ from members.values import defaults
 from members.vault import UNREADABLE
 
 SQL = sql.load(__package__ or "", "merge.sql")
-
-_SLICE, _SLICE_OF_KNOWN = 1000, 128
-"""Rows between two turns of the event loop: some milliseconds; a known member is opened and takes longer."""
 
 
 class Moved(Conflict):
@@ -126,13 +123,13 @@ class Merge:
         keys = [row.address.key for row in rows]
         own = set(keys)
         ahead = frozenset[bytes]().union(*(taken & own for taken in before))
-        size = _SLICE_OF_KNOWN if standing.existing else _SLICE
+        size = SLICE_OF_KNOWN if standing.existing else SLICE
         for start in range(0, len(rows), size):
             places = range(start, min(start + size, len(rows)))
             new = self._judge(places, rows, keys, standing, ahead, opener, decision)
             if new:
                 self._add(decision, new, rows, standing.hashes, list(islice(new_ids, len(new))))
-            await asyncio.sleep(0)
+            await give_way()
         return decision
 
     def _judge(

@@ -1,11 +1,11 @@
-"""Batches of one import on their way into the vault, four at once: one is read, one looked up, two are written.
+"""Batches of one import on their way into the vault, five at once: one is read, one looked up, three are written.
 
 Each commits whole: members, keys, indexes, consents, rejects and the import's own counters, fenced by compare-and-set
-on `rows_done`. Two write side by side, so that Postgres has work while we have not; consents and counters come last in
-each transaction, after the later batch has waited for the earlier one's commit, so they commit in the order of the file
-and never one without those before it. A look-up begins when the batch before it is decided, so what those ahead of it
-take and have not committed is passed on. In a dry run the counters, the rejects and what was met are all that is
-written.
+on `rows_done`. Three write side by side, so that Postgres has work whatever one of them waits for; consents and
+counters come last in each transaction, after the later batch has waited for the earlier one's commit, so they commit in
+the order of the file and never one without those before it. A look-up begins while the batch before it is decided, and
+ends while the next one is read: what those ahead of it take, and had not committed when it began, is passed on. In a
+dry run the counters, the rejects and what was met are all that is written.
 """
 
 import asyncio
@@ -29,36 +29,59 @@ from members.imports.standing import Standing
 SQL = sql.load(__package__ or "", "pipeline.sql")
 
 _MAX_RACES = 20
-_WRITERS = 2
+_WRITERS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A batch of the file, read: where it begins, its good rows, its rejects, how many records it has."""
+class _Passage:
+    """What those behind a batch need to know of it.
 
-    rows_done: int
-    rows: Sequence[Row]
-    rejects: Sequence[Reject]
-    size: int
+    `taken`: the address keys that it takes, once it is decided. `at_once`: whether it committed at its first attempt.
+    """
 
-
-class _Written:
-    """A batch that is being written. `at_once`: whether it committed at its first attempt."""
-
-    def __init__(self, taken: AbstractSet[bytes]) -> None:
-        self.taken = taken
+    def __init__(self) -> None:
+        self.taken: AbstractSet[bytes] = frozenset()
         self.at_once: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
+
+    def follow(self, ahead: "_Passage") -> None:
+        """Give up as soon as the one ahead does: this batch was decided by what that one was to take."""
+
+        def heard(at_once: asyncio.Future[bool]) -> None:
+            if not at_once.result():
+                self.settle(at_once=False)
+
+        ahead.at_once.add_done_callback(heard)
 
     def settle(self, *, at_once: bool) -> None:
         """Let the batch behind know."""
         if not self.at_once.done():
             self.at_once.set_result(at_once)
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether its first attempt has failed, or will."""
+        return self.at_once.done() and not self.at_once.result()
+
     async def committed(self) -> None:
         """Wait for the commit; raise what came of it instead."""
         if self.task is not None:
             await asyncio.shield(self.task)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch of the file, read: where it begins, its good rows, its rejects, how many records it has.
+
+    `looking`: its look-up. `before`: those that had not committed when that began.
+    """
+
+    rows_done: int
+    rows: Sequence[Row]
+    rejects: Sequence[Reject]
+    size: int
+    looking: asyncio.Task[Standing]
+    before: Sequence[_Passage]
+    passage: _Passage
 
 
 class Pipeline:
@@ -71,43 +94,52 @@ class Pipeline:
         self._seal = seal
         self._rows_done = rows_done
         self._looked_up: _Batch | None = None
-        self._looking: asyncio.Task[Standing] | None = None
-        self._writing: deque[_Written] = deque()
-        self._before: list[AbstractSet[bytes]] = []
+        self._writing: deque[_Passage] = deque()
 
     async def push(self, rows: Sequence[Row], rejects: Sequence[Reject], size: int) -> None:
         """Take the next batch in; decide the one before it and begin to write that. Raises Superseded."""
-        await self._decide()
-        self._looked_up = _Batch(self._rows_done, rows, rejects, size)
+        ahead, before = self._looked_up, [*self._writing]
+        if ahead is not None:
+            before.append(ahead.passage)
+        looking = asyncio.create_task(self._merge.look(self._pool, rows))
+        self._looked_up = _Batch(self._rows_done, rows, rejects, size, looking, before, _Passage())
         self._rows_done += size
-        self._before = [written.taken for written in self._writing]
-        self._looking = asyncio.create_task(self._merge.look(self._pool, rows))
+        if ahead is not None:
+            await self._decide(ahead)
 
     async def finish(self) -> int:
         """Write what is left; return the rows done in all."""
-        await self._decide()
+        if self._looked_up is not None:
+            await self._decide(self._looked_up)
         while self._writing:
             await self._writing.popleft().committed()
         return self._rows_done
 
     async def drain(self) -> None:
         """Wait for what is under way. It commits or doesn't by its own fence; broken off it would cost connections."""
-        tasks = [self._looking, *(written.task for written in self._writing)]
+        looking = self._looked_up.looking if self._looked_up is not None else None
+        tasks = [looking, *(passage.task for passage in self._writing)]
         await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
 
-    async def _decide(self) -> None:
-        batch, self._looked_up = self._looked_up, None
-        if batch is None or self._looking is None:
-            return
-        decision = await self._merge.decide(batch.rows, await self._looking, self._before)
+    async def _decide(self, batch: _Batch) -> None:
+        passage, standing = batch.passage, await batch.looking
+        before = [one.taken for one in batch.before]
+        if self._writing and self._writing[-1].gave_up:
+            # What was looked up, and what is passed on, may not be so any more: begin anew behind those that did.
+            while self._writing:
+                await self._writing.popleft().committed()
+            standing, before = await self._merge.look(self._pool, batch.rows), []
+        decision = await self._merge.decide(batch.rows, standing, before)
+        passage.taken = decision.taken
         if len(self._writing) == _WRITERS:
             await self._writing.popleft().committed()
         ahead = self._writing[-1] if self._writing else None
-        written = _Written(decision.taken)
-        written.task = asyncio.create_task(self._commit(batch, decision, written, ahead))
-        self._writing.append(written)
+        if ahead is not None:
+            passage.follow(ahead)
+        passage.task = asyncio.create_task(self._commit(batch, decision, passage, ahead))
+        self._writing.append(passage)
 
-    async def _commit(self, batch: _Batch, decision: Decision, written: _Written, ahead: _Written | None) -> None:
+    async def _commit(self, batch: _Batch, decision: Decision, passage: _Passage, ahead: _Passage | None) -> None:
         """Commit one batch; where someone else was faster with a member of it, look and decide again."""
         try:
             if ahead is not None and not decision.names <= self._merge.used:
@@ -119,20 +151,20 @@ class Pipeline:
                         await self._write(connection, batch, decision, ahead)
                 except RACES:
                     # The batch behind gives up what it holds, or we might wait for it and it for us.
-                    written.settle(at_once=False)
+                    passage.settle(at_once=False)
                     if ahead is not None:
                         await ahead.committed()
                     standing = await self._merge.look(self._pool, batch.rows)
                     decision, ahead = await self._merge.decide(batch.rows, standing, ()), None
                     continue
                 self._merge.used.update(decision.names)
-                written.settle(at_once=True)
+                passage.settle(at_once=True)
                 return
             raise Superseded("Other writers kept changing the same members")
         finally:
-            written.settle(at_once=False)
+            passage.settle(at_once=False)
 
-    async def _write(self, connection: Lent, batch: _Batch, decision: Decision, ahead: _Written | None) -> None:
+    async def _write(self, connection: Lent, batch: _Batch, decision: Decision, ahead: _Passage | None) -> None:
         import_id = self._merge.import_id
         rejects = sorted((*batch.rejects, *decision.rejects), key=lambda reject: reject.record.line)
         if rejects:

@@ -16,10 +16,13 @@ from members.imports.objects import LineReader, ObjectLayout
 from members.imports.options import Format, Options
 from members.imports.records import Record, RecordReader
 from members.imports.sheet import SheetLayout
+from members.imports.turns import give_way
 
 _MAX_HEADER = 100_000
 _ENOUGH = 1000
 """Bytes of a file's beginning that tell how it is packed and what it holds."""
+_PART = 1 << 16
+"""Bytes that are taken apart between two turns of the event loop: a millisecond or two."""
 
 
 class Blocks(Protocol):
@@ -97,14 +100,16 @@ async def batches(
     batch: list[Record] = []
     async with aclosing(_pieces(file, found.compression, bounds)) as pieces:
         async for piece in pieces:
-            records = reader.feed(decoder.decode(piece))
-            while more := list(islice(records, size - len(batch))):
-                batch += more
-                if len(batch) == size:
-                    if skip < size:
-                        yield batch[skip:]
-                    skip = max(skip - size, 0)
-                    batch = []
+            for start in range(0, len(piece), _PART):
+                records = reader.feed(decoder.decode(piece[start : start + _PART]))
+                while more := list(islice(records, size - len(batch))):
+                    batch += more
+                    if len(batch) == size:
+                        if skip < size:
+                            yield batch[skip:]
+                        skip = max(skip - size, 0)
+                        batch = []
+                await give_way()
     for records in (reader.feed(decoder.decode(b"", final=True)), reader.close()):
         batch += records
     for start in range(0, len(batch), size):

@@ -6,7 +6,6 @@ what was committed stays. A dry run goes the whole way and writes no member: it 
 real run.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -33,6 +32,7 @@ from members.imports.options import Options, read_options
 from members.imports.pipeline import Pipeline
 from members.imports.reading import Found, batches, examine, first_records, layout_of, titles
 from members.imports.records import Record
+from members.imports.turns import SLICE, give_way
 from members.keyring import KeyRings, Ring
 from members.sealing import NONCE_BYTES
 from members.topics import topic_ids
@@ -43,9 +43,6 @@ log = logs.get()
 BATCH = 4000
 """Rows a batch: a few megabytes in memory, a fraction of a second between two commits."""
 BOUNDS = Bounds(size=20_000_000_000, ratio=200)
-
-_SLICE = 1000
-"""Records between two turns of the event loop: some milliseconds."""
 
 
 async def run_import(
@@ -195,9 +192,9 @@ class _Run:
 async def _read(layout: Layout, records: Sequence[Record]) -> tuple[list[Row], list[Reject]]:
     rows: list[Row] = []
     rejects: list[Reject] = []
-    for start in range(0, len(records), _SLICE):
-        good, bad = layout.read_all(records[start : start + _SLICE])
+    for start in range(0, len(records), SLICE):
+        good, bad = layout.read_all(records[start : start + SLICE])
         rows += good
         rejects += bad
-        await asyncio.sleep(0)
+        await give_way()
     return rows, rejects

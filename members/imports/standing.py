@@ -1,6 +1,5 @@
 """What the vault holds of a batch of rows before it is decided: members, suppressed ones, those met already."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,12 +10,10 @@ import asyncpg
 from core import sql
 from members.imports.columns import Row
 from members.imports.suppressed import find_suppressed
+from members.imports.turns import SLICE, give_way
 from members.keyring import HashColumns, KeyRings, Ring
 
 SQL = sql.load(__package__ or "", "standing.sql")
-
-_SLICE = 1000
-"""Addresses hashed between two turns of the event loop: some milliseconds."""
 
 
 class Standing(NamedTuple):
@@ -37,9 +34,9 @@ async def find_standing(
 ) -> Standing:
     """Find which addresses are members or suppressed, and which of them the file `import_id` has brought already."""
     hashes = HashColumns([], {version: [] for version in ring.addresses})
-    for start in range(0, len(rows), _SLICE):
-        hashes.extend(ring.hash_columns([row.address.key for row in rows[start : start + _SLICE]]))
-        await asyncio.sleep(0)
+    for start in range(0, len(rows), SLICE):
+        hashes.extend(ring.hash_columns([row.address.key for row in rows[start : start + SLICE]]))
+        await give_way()
     existing: dict[int, asyncpg.Record] = {}
     for version, digests in hashes.lookup.items():
         found = await pool.fetch(SQL["existing"], ring.account_id, version, b"".join(digests), import_id)

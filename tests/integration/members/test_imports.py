@@ -198,6 +198,29 @@ async def test_a_member_that_appears_between_look_and_write_is_met_not_doubled(
     assert (raced_member.values, raced_member.status) == ({"name": "file"}, "pending")
 
 
+async def test_a_race_makes_only_the_batches_around_it_look_again(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "BATCH", 2)
+    lines = ["email,name"] + [f"m{number}@example.jp,{number}" for number in range(60)]
+    import_id = await imports.upload("\n".join(lines).encode())
+    look, looked = Merge.look, 0
+
+    async def racing(self: Merge, pool: asyncpg.Pool, rows: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        is_third = looked == 3
+        standing = await look(self, pool, rows)
+        if is_third:
+            await imports.members.create(imports.account, rows[0].address.mailbox, {"name": "form"})
+        return standing
+
+    monkeypatch.setattr(Merge, "look", racing)
+    done = await imports.work(import_id)
+    assert (done.state, counters(done)) == ("finished", (59, 1, 0, 0))
+    assert looked < 30 + 10
+
+
 async def test_modes_add_and_update(imports: Imports) -> None:
     await imports.through(b"email,name\na@example.jp,A\n")
     added = await imports.through(b"email,name\na@example.jp,X\nb@example.jp,B\n", mode="add")
