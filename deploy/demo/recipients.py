@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from multiprocessing import connection, parent_process
 
-import httpx
+import httpcore
 import orjson
 
 from deploy.demo import answers
-from deploy.demo.asking import Asker
+from deploy.demo.asking import TIMEOUTS, Asker
 from deploy.demo.behaviour import NOTHING, acts_of
 from deploy.demo.ledger import Delivered, SentOn
 from deploy.demo.machines import sweep_of
@@ -29,7 +30,6 @@ from deploy.demo.signatures import valid_signatures
 AT_ONCE = 4
 """Mails that a process reads at once. The HTTP client looks at each of its connections before each request: with
 sixteen, that was a sixth of all its work."""
-_SECONDS = 30.0
 _NICE = 5
 
 
@@ -61,12 +61,9 @@ class _Recipients:
         self.visiting = asyncio.Lock()
 
 
-def _client() -> httpx.AsyncClient:
-    # Loopback only: no proxies, no certificates. Redirects are looked at, never followed.
-    return httpx.AsyncClient(
-        trust_env=False, verify=False, follow_redirects=False, timeout=_SECONDS,  # noqa: S501
-        limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
-    )  # fmt: skip
+def _client() -> httpcore.AsyncConnectionPool:
+    # Loopback only, without TLS; no proxy of the environment is asked.
+    return httpcore.AsyncConnectionPool(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
 
 
 _here: _Recipients | None = None
@@ -97,10 +94,10 @@ def receive(after: int, limit: int) -> list[Delivered | SentOn]:
 
 
 async def _receive(here: _Recipients, after: int, limit: int) -> list[Delivered | SentOn]:
-    answer = await here.http.get(
-        f"{here.world.mailbox_url}/messages.jsonl", params={"after": after, "limit": limit, "raw": "true"}
-    )
-    answer.raise_for_status()
+    url = f"{here.world.mailbox_url}/messages.jsonl?after={after}&limit={limit}&raw=true"
+    answer = await here.http.request("GET", url, extensions=TIMEOUTS)
+    if answer.status != HTTPStatus.OK:
+        raise RuntimeError(f"The mailbox answered with {answer.status}")
     busy = asyncio.Semaphore(AT_ONCE)
 
     async def handle(line: bytes) -> Delivered | SentOn:
