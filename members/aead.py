@@ -4,11 +4,11 @@ Both ways make and open the same ciphertexts (RFC 5116; 12-byte nonce, 16-byte t
 needs a processor with AES instructions (docs/decisions/0028-libsodium-opens.md); where there are none, `cryptography`
 does it.
 
-An envelope is a text sealed under a key of its own, beside that key, wrapped under another. It is made and opened in
-one step, since a vault holds millions of them: what lies between the ciphertexts stays in memory that is used again.
+An envelope is a text sealed under a key of its own, beside that key, wrapped under another. A vault holds millions of
+them: what lies between the two ciphertexts stays in memory that is used again.
 """
 
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,14 +27,44 @@ _KEY_NONCE_AT = KEY_BYTES + NONCE_BYTES
 _WRAPPED_KEY_BYTES = KEY_BYTES + TAG_BYTES
 
 
-class Decrypter(Protocol):
-    """Opens one ciphertext after the other: for one thread. Raises InvalidTag, or ValueError for a wrong length."""
+Memory: TypeAlias = Any
+"""Bytes that are written to in place, as libsodium takes them."""
 
-    def open(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
-        """Return the plaintext of a ciphertext with its tag."""
+NONE: Memory = ffi.NULL
+"""Says that something is not wanted."""
 
-    def open_envelope(self, key: bytes, wrapped: bytes, key_aad: bytes, sealed: bytes, at: int, aad: bytes) -> bytes:
-        """Return what is sealed under the wrapped key. Each has its nonce in front; `sealed` counts from `at` on."""
+
+def memory(size: int) -> Memory:
+    """Return so many bytes of memory; `view` reads them."""
+    return ffi.new("unsigned char[]", max(size, 1))
+
+
+def view(of: Memory) -> Any:
+    """Return what reads memory by slices, each a copy."""
+    return ffi.buffer(of)
+
+
+class Decrypt(Protocol):
+    """Opens one ciphertext with its tag into memory, called as libsodium's `crypto_aead_aes256gcm_decrypt` is.
+
+    Returns 0, or another number if any of it was altered. Reads and writes exactly the lengths that it is told: who
+    calls it makes sure of them, and of 32 bytes of key and 12 of nonce.
+    """
+
+    def __call__(
+        self,
+        plain: Memory,
+        plain_size: Memory,
+        secret_nonce: Memory,
+        sealed: bytes,
+        sealed_size: int,
+        aad: bytes,
+        aad_size: int,
+        nonce: bytes,
+        key: bytes | Memory,
+        /,
+    ) -> int:
+        """Open one."""
 
 
 class Encrypter(Protocol):
@@ -47,9 +77,9 @@ class Encrypter(Protocol):
         """
 
 
-def decrypter() -> Decrypter:
+def decrypter() -> Decrypt:
     """Return the faster way that this processor has."""
-    return SodiumDecrypter() if _has_sodium() else PlainDecrypter()
+    return sodium_decrypt if _has_sodium() else plain_decrypt
 
 
 def encrypter() -> Encrypter:
@@ -61,60 +91,28 @@ def _has_sodium() -> bool:
     return bool(lib.sodium_init() >= 0 and lib.crypto_aead_aes256gcm_is_available())
 
 
-class PlainDecrypter:
-    """Opens by `cryptography`."""
-
-    def open(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
-        """Open one; see `Decrypter`."""
-        return AESGCM(key).decrypt(nonce, sealed, aad)
-
-    def open_envelope(self, key: bytes, wrapped: bytes, key_aad: bytes, sealed: bytes, at: int, aad: bytes) -> bytes:
-        """Open an envelope; see `Decrypter`."""
-        own = self.open(key, wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_aad)
-        return self.open(own, sealed[at : at + NONCE_BYTES], sealed[at + NONCE_BYTES :], aad)
+sodium_decrypt: Decrypt = lib.crypto_aead_aes256gcm_decrypt
 
 
-class SodiumDecrypter:
-    """Opens by libsodium, into the same memory each time. It reads and writes exactly the lengths that it is told."""
-
-    def __init__(self) -> None:
-        self._decrypt, self._none = lib.crypto_aead_aes256gcm_decrypt, ffi.NULL
-        self._key = ffi.new("unsigned char[]", KEY_BYTES)
-        self._reserve(_USUAL_BYTES)
-
-    def open(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
-        """Open one; see `Decrypter`."""
-        size, none = len(sealed) - TAG_BYTES, self._none
-        if len(key) != KEY_BYTES or len(nonce) != NONCE_BYTES or size < 0:
-            raise ValueError("A key, a nonce or a ciphertext has the wrong length")
-        if size > self._size:
-            self._reserve(size)
-        if self._decrypt(self._plain, none, none, sealed, len(sealed), aad, len(aad), nonce, key):
-            raise InvalidTag
-        plain: bytes = self._view[:size]
-        return plain
-
-    def open_envelope(self, key: bytes, wrapped: bytes, key_aad: bytes, sealed: bytes, at: int, aad: bytes) -> bytes:
-        """Open an envelope; see `Decrypter`."""
-        own, none, decrypt, begin = self._key, self._none, self._decrypt, at + NONCE_BYTES
-        size = len(sealed) - begin - TAG_BYTES
-        if len(key) != KEY_BYTES or len(wrapped) != WRAPPED_BYTES or size < 0:
-            raise ValueError("A key or a ciphertext has the wrong length")
-        if size > self._size:
-            self._reserve(size)
-        nonce, inner = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
-        if decrypt(own, none, none, inner, _WRAPPED_KEY_BYTES, key_aad, len(key_aad), nonce, key):
-            raise InvalidTag
-        nonce, inner = sealed[at:begin], sealed[begin:]
-        if decrypt(self._plain, none, none, inner, size + TAG_BYTES, aad, len(aad), nonce, own):
-            raise InvalidTag
-        plain: bytes = self._view[:size]
-        return plain
-
-    def _reserve(self, size: int) -> None:
-        self._size = size
-        self._plain = ffi.new("unsigned char[]", max(size, 1))
-        self._view = ffi.buffer(self._plain)
+def plain_decrypt(
+    plain: Memory,
+    _size: Memory,
+    _secret: Memory,
+    sealed: bytes,
+    _sealed_size: int,
+    aad: bytes,
+    _aad_size: int,
+    nonce: bytes,
+    key: bytes | Memory,
+    /,
+) -> int:
+    """Open by `cryptography`; see `Decrypt`."""
+    try:
+        opened = AESGCM(key if isinstance(key, bytes) else view(key)[:]).decrypt(nonce, sealed, aad)
+    except InvalidTag:
+        return -1
+    view(plain)[: len(opened)] = opened
+    return 0
 
 
 class PlainEncrypter:

@@ -9,7 +9,7 @@ Rules that facets answer are one statement over all members; others are decided 
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ import asyncpg
 from core import ids, sql
 from core.errors import Fault, InvalidInput
 from members.attributes import load_definitions
-from members.audience_range import AudienceRange, RangeDecider, prepare
+from members.audience_range import AudienceRange, RangeDecider, Span, prepare, range_end
 from members.connection import Connection, Lent
 from members.engagement import Engagement, Sink
 from members.keyring import KeyRings
@@ -140,9 +140,9 @@ class AudienceSource:
         async with self._reading() as connection:
             planned = await self._plan(connection, account_id, audience)
             if planned.sets:
-                found = await self._ranges.decide(
-                    connection, account_id, audience.topic, audience.traits, planned, after, upper, limit
-                )
+                span = Span(account_id, after, await range_end(connection, account_id, after, upper, limit))
+                await self._ranges.make_sets(connection, span, planned)
+                found = await self._ranges.decide(connection, span, audience.topic, audience.traits, planned)
                 count = count_of(await found.totals())
                 await found.copy(sink)
                 return SliceEnd(count.sendable, found.end if found.end < upper else None, count.left_out)
@@ -165,16 +165,30 @@ class AudienceSource:
         rows = await self._pool.fetch(SQL["less_often"], account_id, after, end)
         return [(row["member_id"], row["least_days"]) for row in rows]
 
+    async def range_end(self, account_id: UUID, after: UUID | None, upper: UUID, limit: int) -> UUID:
+        """Return where a range of `limit` members after `after` ends, at `upper` at the latest."""
+        return await range_end(self._pool, account_id, after, upper, limit)
+
     @asynccontextmanager
     async def decided(
-        self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID, limit: int
+        self,
+        account_id: UUID,
+        audience: Audience,
+        after: UUID | None,
+        end: UUID,
+        turn: AbstractAsyncContextManager[object] | None = None,
     ) -> AsyncIterator[AudienceRange]:
-        """Decide the next `limit` members after `after` and up to `upper`, to be read within the block."""
-        async with self._reading() as connection:
-            planned = await self._plan(connection, account_id, audience)
-            yield await self._ranges.decide(
-                connection, account_id, audience.topic, audience.traits, planned, after, upper, limit
-            )
+        """Decide the members after `after` and up to `end`, to be read within the block.
+
+        `turn` is held while members are opened, and not while the database decides by what was found.
+        """
+        span = Span(account_id, after, end)
+        async with AsyncExitStack() as stack:
+            async with turn or nullcontext():
+                connection = await stack.enter_async_context(self._reading())
+                planned = await self._plan(connection, account_id, audience)
+                await self._ranges.make_sets(connection, span, planned)
+            yield await self._ranges.decide(connection, span, audience.topic, audience.traits, planned)
 
     async def at_once(self, account_id: UUID, audience: Audience, samples: int) -> tuple[Count, list[UUID]] | None:
         """Count an audience and name the first who can be sent to, as a snapshot now would, if facets tell all."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from core import sql
-from members.connection import Lent
+from members.connection import Connection, Lent
 from members.engagement import Engagement, Sink
 from members.keyring import KeyRings
 from members.rules.plan import Plan
@@ -24,6 +24,12 @@ SQL = sql.load(__package__ or "", "audience_range.sql")
 async def prepare(connection: Lent) -> None:
     """Make the temporary tables, before the transaction that fills them."""
     await connection.execute(SQL["make"])
+
+
+async def range_end(connection: Connection, account_id: UUID, after: UUID | None, upper: UUID, limit: int) -> UUID:
+    """Return the last of the next `limit` members after `after` and up to `upper`, whoever they are."""
+    end: UUID | None = await connection.fetchval(SQL["range_end"], account_id, after, upper, limit - 1)
+    return end or upper
 
 
 class AudienceRange:
@@ -50,7 +56,7 @@ class AudienceRange:
         return [row["member_id"] for row in await self._connection.fetch(SQL["samples"], limit)]
 
 
-class _Span(NamedTuple):
+class Span(NamedTuple):
     """The members of an account after `after` (None: from the first) and up to `end`."""
 
     account_id: UUID
@@ -59,36 +65,25 @@ class _Span(NamedTuple):
 
 
 class RangeDecider:
-    """Decides ranges of any account's members."""
+    """Decides ranges of any account's members: the sets are made first, then asked."""
 
     def __init__(self, rings: KeyRings, engagement: Engagement) -> None:
         self._rings = rings
         self._engagement = engagement
 
     async def decide(
-        self,
-        connection: Lent,
-        account_id: UUID,
-        topic: UUID | None,
-        traits: Traits,
-        plan: Plan,
-        after: UUID | None,
-        upper: UUID,
-        limit: int,
+        self, connection: Lent, span: Span, topic: UUID | None, traits: Traits, plan: Plan
     ) -> AudienceRange:
-        """Decide the next `limit` members after `after` and up to `upper`, whether they meet the plan or not.
+        """Decide who of a span's members meets the plan, after `make_sets` in the same transaction.
 
         `topic`: what is written about, so that who is suppressed for it can't be sent to; of the others
         `traits` are told.
-        `connection` was prepared and is in a transaction that sees one snapshot.
         """
-        end = await connection.fetchval(SQL["range_end"], account_id, after, upper, limit - 1)
-        span = _Span(account_id, after, end or upper)
-        await self._make_sets(connection, plan, span)
         await connection.execute(SQL["meet"], *span, plan.path, plan.may, topic, *traits.asked, plan.in_sets)
         return AudienceRange(connection, span.end)
 
-    async def _make_sets(self, connection: Lent, plan: Plan, span: _Span) -> None:
+    async def make_sets(self, connection: Lent, span: Span, plan: Plan) -> None:
+        """Make the plan's sets of a span. `connection` was prepared and is in a transaction that sees one snapshot."""
         for number, asked in enumerate(plan.sets):
             match asked:
                 case HasStatus(statuses):
@@ -102,7 +97,7 @@ class RangeDecider:
             rows = await scan(connection, self._rings, *span, plan.may, plan.scanned)
             await connection.copy_records_to_table("audience_set", records=rows, columns=("member_id", "number"))
 
-    async def _bring_over(self, connection: Lent, asked: Mailed | LastSeen, number: int, span: _Span) -> None:
+    async def _bring_over(self, connection: Lent, asked: Mailed | LastSeen, number: int, span: Span) -> None:
         """Copy a set out of the main database; it is whole before it is written here, and bounded by the range."""
         blocks: list[bytes] = []
 

@@ -5,10 +5,13 @@ range commits with the progress that it made, so that a preview goes on where a 
 is cancelled. It asks what a snapshot asks, by the same statements (members/audience_range.py), and lives for an hour.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +30,9 @@ State = Literal["waiting", "running", "finished", "failed"]
 SAMPLES = 20
 RANGE = 50_000
 """Members decided before progress is noted: a few tenths of a second."""
+
+_AT_ONCE = 2
+"""Ranges under way: one whose members are opened, one by which the database decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,14 @@ class Preview:
     found: Found
     error: str | None
     created_at: datetime
+
+
+class _Decided(NamedTuple):
+    """What a range came to: where it ends, how many by why they can't be sent to, and the first of those who can."""
+
+    end: UUID | None
+    totals: Mapping[str | None, int]
+    samples: Sequence[UUID]
 
 
 class PreviewStore:
@@ -97,29 +111,57 @@ class PreviewStore:
         totals: dict[str | None, int] = {**row["left_out"]}
         totals[None] = row["matching"] - sum(totals.values())
         samples, after, state = list(row["samples"]), row["after"], "running"
-        while state == "running":
-            if not alive():
-                raise Superseded("The preview was given to another worker")
-            end = None
-            if upper is not None:
-                async with self._audiences.decided(account_id, audience, after, upper, size) as found:
-                    for reason, total in (await found.totals()).items():
-                        totals[reason] = totals.get(reason, 0) + total
-                    samples += await found.samples(SAMPLES - len(samples))
-                    end = found.end
-            count = count_of(totals)
-            state = await self._pool.fetchval(
-                SQL["progress"],
-                account_id,
-                row["preview_id"],
-                after,
-                end,
-                size,
-                count.matching,
-                count.left_out,
-                samples,
-            )
-            after = end
+        async with aclosing(self._ranges(account_id, audience, after, upper, size)) as ranges:
+            while state == "running":
+                if not alive():
+                    raise Superseded("The preview was given to another worker")
+                decided = await anext(ranges)
+                for reason, total in decided.totals.items():
+                    totals[reason] = totals.get(reason, 0) + total
+                samples += decided.samples[: SAMPLES - len(samples)]
+                count = count_of(totals)
+                state = await self._pool.fetchval(
+                    SQL["progress"],
+                    account_id,
+                    row["preview_id"],
+                    after,
+                    decided.end,
+                    size,
+                    count.matching,
+                    count.left_out,
+                    samples,
+                )
+                after = decided.end
+
+    async def _ranges(
+        self, account_id: UUID, audience: Audience, after: UUID | None, upper: UUID | None, size: int
+    ) -> AsyncGenerator[_Decided, None]:
+        """Decide range by range up to `upper`, in order; one that ends nowhere where there are no members.
+
+        While the database decides by what was found in one range, the members of the next are opened.
+        """
+        if upper is None:
+            yield _Decided(None, {}, [])
+            return
+        turn, under_way = asyncio.Lock(), deque[asyncio.Task[_Decided]]()
+        try:
+            while under_way or after != upper:
+                while len(under_way) < _AT_ONCE and after != upper:
+                    end = await self._audiences.range_end(account_id, after, upper, size)
+                    under_way.append(asyncio.create_task(self._range(account_id, audience, after, end, turn)))
+                    after = end
+                yield await under_way[0]
+                under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _range(
+        self, account_id: UUID, audience: Audience, after: UUID | None, end: UUID, turn: asyncio.Lock
+    ) -> _Decided:
+        async with self._audiences.decided(account_id, audience, after, end, turn) as found:
+            return _Decided(end, await found.totals(), await found.samples(SAMPLES))
 
     async def _preview(self, account_id: UUID, row: asyncpg.Record | None) -> Preview:
         if row is None:

@@ -1,21 +1,18 @@
 """Answers tests of sealed attributes: streams a range of members, opens each once, asks all predicates of it.
 
-The rows come as one binary COPY, at the pace at which they are opened: a block of it, a few hundred members, lies in
+The rows come as one binary COPY, at the pace at which they are opened: a block of it, a thousand members, lies in
 memory at a time, and between two blocks all else that the process does has its turn. A member that can't be opened
 (altered, moved, its key gone) is in the set `UNREADABLE` and counted; the scan goes on.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from struct import Struct
-from typing import TypeAlias
+from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
 from asyncpg.pgproto.pgproto import UUID as PgUUID  # noqa: N811 - asyncpg's own is made at a tenth of the cost
 
 from core import sql
-from core.errors import Tampered
-from members.binary_copy import HEADER, TRAILER
+from members.binary_copy import HEADER
 from members.connection import Lent
 from members.keyring import KeyRings
 from members.opener import Opener
@@ -26,14 +23,6 @@ from members.vault import UNREADABLE as UNREADABLE_COUNT
 from members.vault import ring_for
 
 SQL = sql.load(__package__ or "", "scan.sql")
-
-# Of a row: number of fields; length and bytes of member_id, of ring_version; length of wrapped.
-_HEAD = Struct(">hi16siii")
-_LENGTH = Struct(">i")
-
-
-Row: TypeAlias = tuple[bytes, int, bytes, bytes]
-"""A member's id (16 bytes), the ring version of its key, the wrapped key, the sealed profile."""
 
 
 async def scan(
@@ -49,8 +38,7 @@ async def scan(
 
     `connection` is in a transaction that sees one snapshot; members whose facets don't meet `may` are passed over.
     """
-    predicates = [(number, predicate(rule)) for number, rule in asked]
-    wanted = traces(AnyOf(tuple(rule for _, rule in asked)))
+    question = _Question(asked)
     ring = await rings.ring(account_id)
     opener = ring.opener()
     found: list[tuple[UUID, int]] = []
@@ -58,12 +46,16 @@ async def scan(
 
     async def take(block: bytes) -> None:
         nonlocal ring, opener, first
-        rows = list(_rows(bytes(block), len(HEADER) if first else 0))
-        first = False
-        newest = await ring_for(rings, account_id, {version for _, version, _, _ in rows})
-        if newest is not ring:
-            ring, opener = newest, newest.opener()
-        found.extend(_met(rows, opener, wanted, predicates))
+        at, first = len(HEADER) if first else 0, False
+        met, unreadable = question.ask(block, at, opener)
+        if unreadable:
+            newest = await ring_for(rings, account_id, set(unreadable.values()))
+            if newest is not ring:
+                ring, opener = newest, newest.opener()
+                met, unreadable = question.ask(block, at, opener)
+            UNREADABLE_COUNT.inc(len(unreadable))
+        found.extend(met)
+        found.extend((member_id, UNREADABLE) for member_id in unreadable)
 
     await connection.execute(SQL["plan_in_order"])
     await connection.copy_from_query(SQL["members"], account_id, after, end, may, output=take, format="binary")
@@ -71,44 +63,25 @@ async def scan(
     return found
 
 
-def _rows(block: bytes, at: int) -> Iterator[Row]:
-    """Read the rows of a block of binary COPY from `at` on; it holds whole ones, as asyncpg joins whole messages."""
-    end = len(block) - len(TRAILER)
-    while at < end:
-        _, _, member_id, _, version, length = _HEAD.unpack_from(block, at)
-        wrapped_at = at + _HEAD.size
-        sealed_at = wrapped_at + length + _LENGTH.size
-        at = sealed_at + _LENGTH.unpack_from(block, wrapped_at + length)[0]
-        yield member_id, version, block[wrapped_at : wrapped_at + length], block[sealed_at:at]
+class _Question:
+    """The numbered rules that each member is asked."""
 
+    def __init__(self, asked: Sequence[tuple[int, Rule]]) -> None:
+        self._predicates: Sequence[tuple[int, Predicate]] = [(number, predicate(rule)) for number, rule in asked]
+        self._traces = traces(AnyOf(tuple(rule for _, rule in asked)))
 
-def _met(
-    rows: Sequence[Row],
-    opener: Opener,
-    wanted: Collection[bytes] | None,
-    predicates: Sequence[tuple[int, Predicate]],
-) -> Iterator[tuple[UUID, int]]:
-    open_bytes, read, may = opener.open_bytes, orjson.loads, _finder(wanted)
-    for member_id, version, wrapped, sealed in rows:
-        try:
-            profile = open_bytes(member_id, sealed, version, wrapped)
-        except Tampered:
-            UNREADABLE_COUNT.inc()
-            yield PgUUID(member_id), UNREADABLE
-            continue
-        if may is None or may(profile):
+    def ask(self, block: bytes, at: int, opener: Opener) -> tuple[list[tuple[UUID, int]], dict[UUID, int]]:
+        """Return who of a block of rows from `at` on meets what, and the key's version of each that can't be opened.
+
+        It holds whole rows, as asyncpg joins whole messages.
+        """
+        met: list[tuple[UUID, int]] = []
+        unreadable: dict[UUID, int] = {}
+        read, predicates = orjson.loads, self._predicates
+        for member_id, version, profile in opener.open_rows(block, at, self._traces):
+            if profile is None:
+                unreadable[PgUUID(member_id)] = version
+                continue
             values = read(profile)["values"]
-            for number, holds in predicates:
-                if holds(values):
-                    yield PgUUID(member_id), number
-
-
-def _finder(wanted: Collection[bytes] | None) -> Callable[[bytes], bool] | None:
-    """Return what tells whether one of these, at most two, stands in a profile (`traces`)."""
-    if wanted is None:
-        return None
-    one, *others = wanted
-    if not others:
-        return lambda profile: one in profile
-    (other,) = others
-    return lambda profile: one in profile or other in profile
+            met += [(PgUUID(member_id), number) for number, holds in predicates if holds(values)]
+        return met, unreadable

@@ -141,9 +141,10 @@ class _Run:
         if self._audience.rule is None:
             rows = await self._pool.fetch(SQL["page"], account_id, after, upper, PAGE)
             return _Page(rows, rows[-1]["member_id"], len(rows)) if rows else None
-        async with self._audiences.decided(account_id, self._audience, after, upper, PAGE) as decided:
+        end = await self._audiences.range_end(account_id, after, upper, PAGE)
+        async with self._audiences.decided(account_id, self._audience, after, end) as decided:
             chosen = await decided.everyone()
-        return _Page(await self._pool.fetch(SQL["chosen"], account_id, chosen), decided.end, PAGE)
+        return _Page(await self._pool.fetch(SQL["chosen"], account_id, chosen), end, PAGE)
 
     async def _written(self, page: Sequence[asyncpg.Record], writer: Writer) -> tuple[bytes, int]:
         """Return the lines of a page, and how many members could not be opened."""

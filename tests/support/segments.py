@@ -9,8 +9,6 @@ import asyncpg
 from members.audience import AudienceSource
 from members.keyring import KeyRings
 
-LARGEST = 1_000_000
-
 
 class NoMail:
     """An engagement of nobody: no mail was ever sent."""
@@ -27,5 +25,5 @@ async def matching(pool: asyncpg.Pool, rings: KeyRings, account_id: UUID, rule: 
     audience, upper = await source.of_rule(account_id, rule), await source.upper(account_id)
     if upper is None:
         return 0
-    async with source.decided(account_id, audience, None, upper, LARGEST) as found:
+    async with source.decided(account_id, audience, None, upper) as found:
         return sum((await found.totals()).values())

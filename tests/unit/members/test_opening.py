@@ -1,51 +1,60 @@
+"""Members open in their own place alone, by libsodium and by `cryptography` alike, one by one and by the block."""
+
 import pytest
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Tampered
-from members.aead import Decrypter, PlainDecrypter, SodiumDecrypter
+from members.aead import NONE, Decrypt, memory, plain_decrypt, sodium_decrypt, view
+from members.binary_copy import HEADER, TRAILER, field, fields, integer
 from members.opener import Opener
 from members.profile import Profile, load, seal, wrap_member_key
 
-WAYS: list[Decrypter] = [SodiumDecrypter(), PlainDecrypter()]
+WAYS: list[Decrypt] = [sodium_decrypt, plain_decrypt]
 ACCOUNT, MEMBER, RING_KEY, KEY = bytes(16), b"m" * 16, b"r" * 32, b"k" * 32
 PROFILE = Profile("taro@example.jp", {"name": "山田 太郎"})
 SEALED = seal(PROFILE, key=KEY, ring_version=1, account_id=ACCOUNT, member_id=MEMBER, nonce=bytes(12))
 WRAPPED = wrap_member_key(AESGCM(RING_KEY), KEY, ring_version=1, account_id=ACCOUNT, member_id=MEMBER, nonce=bytes(12))
+ALTERED = st.sampled_from(["nothing", "wrapped", "sealed", "version", "member_id"])
+
+
+def row(member_id: bytes, version: int, wrapped: bytes, sealed: bytes) -> bytes:
+    return fields(4) + field(member_id) + integer(version) + field(wrapped) + field(sealed)
 
 
 @pytest.mark.parametrize("way", WAYS)
 @given(
     key=st.binary(min_size=32, max_size=32),
     nonce=st.binary(min_size=12, max_size=12),
-    plain=st.binary(max_size=300) | st.just(bytes(20_000)),
+    text=st.binary(max_size=300) | st.just(bytes(20_000)),
     aad=st.binary(max_size=60),
 )
 def test_both_ways_open_what_was_sealed_and_nothing_that_was_altered(
-    way: Decrypter, key: bytes, nonce: bytes, plain: bytes, aad: bytes
+    way: Decrypt, key: bytes, nonce: bytes, text: bytes, aad: bytes
 ) -> None:
-    sealed = AESGCM(key).encrypt(nonce, plain, aad)
-    assert way.open(key, nonce, sealed, aad) == plain
-    altered = bytes([sealed[0] ^ 1]) + sealed[1:]
-    for wrong in ((key, nonce, altered, aad), (key, nonce, sealed, aad + b"x"), (key, b"x" * 12, sealed, aad)):
-        if wrong != (key, nonce, sealed, aad):
-            with pytest.raises(InvalidTag):
-                way.open(*wrong)
+    sealed, plain = AESGCM(key).encrypt(nonce, text, aad), memory(len(text))
+
+    def failed(nonce: bytes, sealed: bytes, aad: bytes) -> int:
+        return way(plain, NONE, NONE, sealed, len(sealed), aad, len(aad), nonce, key)
+
+    assert not failed(nonce, sealed, aad)
+    assert view(plain)[: len(text)] == text
+    assert failed(nonce, bytes([sealed[0] ^ 1]) + sealed[1:], aad)
+    assert failed(nonce, sealed, aad + b"x")
+    assert failed(bytes([nonce[0] ^ 1]) + nonce[1:], sealed, aad)
+
+
+def test_a_seal_key_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="length"):
+        Opener(ACCOUNT, {1: b"k" * 31})
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_too_short_is_refused_and_read_no_further(way: Decrypter) -> None:
-    for key, nonce, sealed in ((b"k" * 31, bytes(12), bytes(40)), (KEY, b"", bytes(40)), (KEY, bytes(12), bytes(15))):
-        with pytest.raises((InvalidTag, ValueError)):
-            way.open(key, nonce, sealed, b"")
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_member_opens_in_its_own_place_alone(way: Decrypter) -> None:
+def test_a_member_opens_in_its_own_place_alone(way: Decrypt) -> None:
     opener = Opener(ACCOUNT, {1: RING_KEY}, way)
     assert load(opener.open_bytes(MEMBER, SEALED, 1, WRAPPED)) == PROFILE
+    assert opener.open_key(MEMBER, 1, WRAPPED) == KEY
     for place in ((b"x" * 16, SEALED, 1, WRAPPED), (MEMBER, SEALED, 2, WRAPPED)):
         with pytest.raises(Tampered):
             opener.open_bytes(*place)
@@ -54,21 +63,57 @@ def test_a_member_opens_in_its_own_place_alone(way: Decrypter) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("size", [0, 1, 5_000, 20_000, 40_000])
-def test_an_envelope_opens_whatever_its_size_and_one_after_the_other(way: Decrypter, size: int) -> None:
-    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    wrapped = bytes(12) + AESGCM(RING_KEY).encrypt(bytes(12), KEY, b"key")
-    sealed = b"head" + bytes(12) + AESGCM(KEY).encrypt(bytes(12), content, b"place")
-    for _ in range(2):
-        assert way.open_envelope(RING_KEY, wrapped, b"key", sealed, 4, b"place") == content
-        with pytest.raises(InvalidTag):
-            way.open_envelope(RING_KEY, wrapped, b"key", sealed, 4, b"elsewhere")
-        with pytest.raises(InvalidTag):
-            way.open_envelope(RING_KEY, wrapped, b"another", sealed, 4, b"place")
+def test_members_open_whatever_their_size_and_one_after_the_other(way: Decrypt) -> None:
+    opener, rows, made = Opener(ACCOUNT, {1: RING_KEY}, way), [], []
+    for size in (0, 1, 5_000, 20_000, 40_000, 7):
+        profile = Profile("a@example.jp", {"note": "x" * size})
+        sealed = seal(profile, key=KEY, ring_version=1, account_id=ACCOUNT, member_id=MEMBER, nonce=bytes(12))
+        assert load(opener.open_bytes(MEMBER, sealed, 1, WRAPPED)) == profile
+        made.append(profile)
+        rows.append(row(MEMBER, 1, WRAPPED, sealed))
+    opened = list(Opener(ACCOUNT, {1: RING_KEY}, way).open_rows(b"".join(rows) + TRAILER, 0, None))
+    assert [load(profile or b"") for _, _, profile in opened] == made
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_altered_byte_and_every_cut_is_refused(way: Decrypter) -> None:
+@given(altered=st.lists(st.tuples(ALTERED, st.integers(0, 500), st.booleans()), max_size=4), first=st.booleans())
+def test_a_block_opens_as_its_rows_one_by_one_whatever_was_altered_or_cut(
+    way: Decrypt, altered: list[tuple[str, int, bool]], first: bool
+) -> None:
+    opener, rows, expected = Opener(ACCOUNT, {1: RING_KEY}, way), [], []
+    for part, place, cut in altered:
+        one = {"member_id": MEMBER, "wrapped": WRAPPED, "sealed": SEALED}
+        version = 2 if part == "version" else 1
+        if part in one:
+            content = one[part]
+            at = place % len(content)
+            whole = part == "member_id" or not cut
+            one[part] = content[:at] + (bytes([content[at] ^ 1]) + content[at + 1 :] if whole else b"")
+        rows.append(row(one["member_id"], version, one["wrapped"], one["sealed"]))
+        try:
+            opened = opener.open_bytes(one["member_id"], one["sealed"], version, one["wrapped"])
+        except Tampered:
+            expected.append((one["member_id"], version, None))
+        else:
+            expected.append((one["member_id"], version, opened))
+    block = (HEADER if first else b"") + b"".join(rows) + TRAILER
+    assert list(opener.open_rows(block, len(HEADER) if first else 0, None)) == expected
+    assert [profile is None for _, _, profile in expected] == [part != "nothing" for part, _, _ in altered]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_block_gives_out_those_with_one_of_the_traces_and_those_that_do_not_open(way: Decrypt) -> None:
+    opener, profile = Opener(ACCOUNT, {1: RING_KEY}, way), Opener(ACCOUNT, {1: RING_KEY}).open_bytes
+    block = row(MEMBER, 1, WRAPPED, SEALED) + row(b"x" * 16, 1, WRAPPED, SEALED) + TRAILER
+    opened, unreadable = (MEMBER, 1, profile(MEMBER, SEALED, 1, WRAPPED)), (b"x" * 16, 1, None)
+    for traces in (["山".encode()], ["川".encode(), "山".encode()], ["山".encode(), "川".encode()], None):
+        assert list(opener.open_rows(block, 0, traces)) == [opened, unreadable]
+    for traces in (["川".encode()], [b"1", b"2"]):
+        assert list(opener.open_rows(block, 0, traces)) == [unreadable]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_altered_byte_and_every_cut_is_refused(way: Decrypt) -> None:
     opener = Opener(ACCOUNT, {1: RING_KEY}, way)
     for at in range(len(SEALED)):
         altered = bytearray(SEALED)
