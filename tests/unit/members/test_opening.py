@@ -127,3 +127,12 @@ def test_every_altered_byte_and_every_cut_is_refused(way: Decrypt) -> None:
         for wrong in (bytes(altered), WRAPPED[:at]):
             with pytest.raises(Tampered):
                 opener.open_bytes(MEMBER, SEALED, 1, wrong)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_profile_of_a_format_that_is_not_known_is_not_read(way: Decrypt) -> None:
+    opener, header = Opener(ACCOUNT, {1: RING_KEY}, way), b"\2" + SEALED[1:5]
+    sealed = header + bytes(12) + AESGCM(KEY).encrypt(bytes(12), b"{}", header + ACCOUNT + b"member" + MEMBER)
+    with pytest.raises(Tampered):
+        opener.open_bytes(MEMBER, sealed, 1, WRAPPED)
+    assert list(opener.open_rows(row(MEMBER, 1, WRAPPED, sealed) + TRAILER, 0, None)) == [(MEMBER, 1, None)]
