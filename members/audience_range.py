@@ -10,12 +10,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from core import sql
+from members.binary_copy import stream
 from members.connection import Connection, Lent
 from members.engagement import Engagement, Sink
 from members.keyring import KeyRings
 from members.rules.plan import Plan
 from members.rules.tree import Consented, HasStatus, LastSeen, Mailed
-from members.scan import scan
+from members.scan import SAME, SET_COLUMNS, scan
 from members.traits import Traits
 
 SQL = sql.load(__package__ or "", "audience_range.sql")
@@ -95,7 +96,9 @@ class RangeDecider:
                     await self._bring_over(connection, asked, number, span)
         if plan.scanned:
             rows = await scan(connection, self._rings, *span, plan.may, plan.scanned)
-            await connection.copy_records_to_table("audience_set", records=rows, columns=("member_id", "number"))
+            await connection.copy_to_table(
+                "audience_set", columns=SET_COLUMNS, source=stream(SAME, rows), format="binary"
+            )
 
     async def _bring_over(self, connection: Lent, asked: Mailed | LastSeen, number: int, span: Span) -> None:
         """Copy a set out of the main database; it is whole before it is written here, and bounded by the range."""
@@ -109,4 +112,4 @@ class RangeDecider:
                 yield block
 
         await self._engagement.copy(span.account_id, asked, number, span.after, span.end, take)
-        await connection.copy_to_table("audience_set", source=taken(), columns=("member_id", "number"), format="binary")
+        await connection.copy_to_table("audience_set", source=taken(), columns=SET_COLUMNS, format="binary")

@@ -6,13 +6,13 @@ memory at a time, and between two blocks all else that the process does has its 
 """
 
 from collections.abc import Sequence
+from struct import Struct
 from uuid import UUID
 
 import orjson
-from asyncpg.pgproto.pgproto import UUID as PgUUID  # noqa: N811 - asyncpg's own is made at a tenth of the cost
 
 from core import sql
-from members.binary_copy import HEADER
+from members.binary_copy import HEADER, field, fields, length
 from members.connection import Lent
 from members.keyring import KeyRings
 from members.opener import Opener
@@ -24,6 +24,12 @@ from members.vault import ring_for
 
 SQL = sql.load(__package__ or "", "scan.sql")
 
+SET_COLUMNS = ("member_id", "number")
+SAME = fields(len(SET_COLUMNS)) + length(16)
+"""What each row that a scan finds begins with, in binary COPY."""
+
+_NUMBER = Struct(">h")
+
 
 async def scan(
     connection: Lent,
@@ -33,15 +39,16 @@ async def scan(
     end: UUID,
     may: str | None,
     asked: Sequence[tuple[int, Rule]],
-) -> list[tuple[UUID, int]]:
-    """Return (member, set) for each of the numbered rules in `asked` that a member of the range meets.
+) -> list[bytes]:
+    """Return a row of (member, set) for each of the numbered rules in `asked` that a member of the range meets.
 
-    `connection` is in a transaction that sees one snapshot; members whose facets don't meet `may` are passed over.
+    A row is written as binary COPY takes it, behind SAME. `connection` is in a transaction that sees one snapshot;
+    members whose facets don't meet `may` are passed over.
     """
     question = _Question(asked)
     ring = await rings.ring(account_id)
     opener = ring.opener()
-    found: list[tuple[UUID, int]] = []
+    found: list[bytes] = []
     first = True
 
     async def take(block: bytes) -> None:
@@ -55,7 +62,7 @@ async def scan(
                 met, unreadable = question.ask(block, at, opener)
             UNREADABLE_COUNT.inc(len(unreadable))
         found.extend(met)
-        found.extend((member_id, UNREADABLE) for member_id in unreadable)
+        found.extend(member_id + _in_set(UNREADABLE) for member_id in unreadable)
 
     await connection.execute(SQL["plan_in_order"])
     await connection.copy_from_query(SQL["members"], account_id, after, end, may, output=take, format="binary")
@@ -67,21 +74,28 @@ class _Question:
     """The numbered rules that each member is asked."""
 
     def __init__(self, asked: Sequence[tuple[int, Rule]]) -> None:
-        self._predicates: Sequence[tuple[int, Predicate]] = [(number, predicate(rule)) for number, rule in asked]
+        self._predicates: Sequence[tuple[bytes, Predicate]] = [
+            (_in_set(number), predicate(rule)) for number, rule in asked
+        ]
         self._traces = traces(AnyOf(tuple(rule for _, rule in asked)))
 
-    def ask(self, block: bytes, at: int, opener: Opener) -> tuple[list[tuple[UUID, int]], dict[UUID, int]]:
+    def ask(self, block: bytes, at: int, opener: Opener) -> tuple[list[bytes], dict[bytes, int]]:
         """Return who of a block of rows from `at` on meets what, and the key's version of each that can't be opened.
 
         It holds whole rows, as asyncpg joins whole messages.
         """
-        met: list[tuple[UUID, int]] = []
-        unreadable: dict[UUID, int] = {}
+        met: list[bytes] = []
+        unreadable: dict[bytes, int] = {}
         read, predicates = orjson.loads, self._predicates
         for member_id, version, profile in opener.open_rows(block, at, self._traces):
             if profile is None:
-                unreadable[PgUUID(member_id)] = version
+                unreadable[member_id] = version
                 continue
             values = read(profile)["values"]
-            met += [(PgUUID(member_id), number) for number, holds in predicates if holds(values)]
+            met += [member_id + in_set for in_set, holds in predicates if holds(values)]
         return met, unreadable
+
+
+def _in_set(number: int) -> bytes:
+    """Write a set's number as a row's last field."""
+    return field(_NUMBER.pack(number))
