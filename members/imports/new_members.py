@@ -1,6 +1,6 @@
 """New members on their way into the vault: packed as they are decided, written by one binary COPY a table.
 
-A batch of 4,000 is a few megabytes. What all of them share stands in each row but is packed once; a member's own fields
+A batch of 8,000 is some megabytes. What all of them share stands in each row but is packed once; a member's own fields
 are packed when it is sealed, so that writing is one join a table. The order of writes is the same for everyone (rows,
 keys, then addresses by hash): two imports of the same addresses wait for each other in one order, never in a circle.
 """

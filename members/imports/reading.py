@@ -21,6 +21,7 @@ from members.imports.turns import give_way
 _MAX_HEADER = 100_000
 _ENOUGH = 1000
 """Bytes of a file's beginning that tell how it is packed and what it holds."""
+_BATCH_BYTES = 2_000_000
 _PART = 1 << 16
 """Bytes that are taken apart between two turns of the event loop: a millisecond or two."""
 
@@ -94,28 +95,34 @@ def titles(found: Found) -> int:
 async def batches(
     file: Blocks, found: Found, bounds: Bounds, size: int, skip: int = 0
 ) -> AsyncGenerator[list[Record], None]:
-    """Give out the file's records, header first, in lists of `size`; the first `skip` records are passed over."""
+    """Give out the file's records, header first, in lists of `size`; the first `skip` records are passed over.
+
+    A list of less than `size` ends where it comes from 2 MB of the file, so that wide rows fill no memory.
+    """
     decoder = Decoder(found.encoding)
     reader: RecordReader | LineReader = LineReader() if found.format == "jsonl" else RecordReader(found.delimiter)
     batch: list[Record] = []
+    weight = 0
     async with aclosing(_pieces(file, found.compression, bounds)) as pieces:
         async for piece in pieces:
             for start in range(0, len(piece), _PART):
-                records = reader.feed(decoder.decode(piece[start : start + _PART]))
+                part = piece[start : start + _PART]
+                weight += len(part)
+                records = reader.feed(decoder.decode(part))
                 while more := list(islice(records, size - len(batch))):
                     batch += more
-                    if len(batch) == size:
-                        if skip < size:
+                    if len(batch) == size or weight >= _BATCH_BYTES:
+                        if skip < len(batch):
                             yield batch[skip:]
-                        skip = max(skip - size, 0)
-                        batch = []
+                        skip = max(skip - len(batch), 0)
+                        batch, weight = [], 0
                 await give_way()
     for records in (reader.feed(decoder.decode(b"", final=True)), reader.close()):
         batch += records
     for start in range(0, len(batch), size):
-        part = batch[start : start + size]
-        if skip < len(part):
-            yield part[skip:]
+        last = batch[start : start + size]
+        if skip < len(last):
+            yield last[skip:]
         skip = max(skip - size, 0)
 
 
