@@ -13,6 +13,8 @@ from tests.support.waiting import eventually
 
 RATE = 40
 MESSAGES = 600
+NOTED_LATE = 0.2
+"""Seconds: a receiver notes what arrives when its process has its turn, and the cores are shared by ten."""
 
 
 @asynccontextmanager
@@ -60,8 +62,8 @@ async def test_three_workers_keep_one_rate_and_one_number_of_connections(tmp_pat
     assert slow.most_connected <= 4
     assert slow.most_in_one <= 7
     for seconds in (0.5, 1.0, 2.0, 5.0):
-        # Within one message of the turns, each of which may be used a moment late.
-        assert slow.most_within(seconds) <= RATE * (seconds + LATE) + 1
+        # Within one message of the turns, each of which may be used a moment late, and noted later still.
+        assert slow.most_within(seconds) <= RATE * (seconds + LATE + NOTED_LATE) + 1
     taken = slow.arrivals[-1] - slow.arrivals[0]
     assert taken < MESSAGES / RATE * 2.5, "the rate is used, not only kept"
 
