@@ -1,8 +1,8 @@
 """Runs the re-sealing of one account: batch by batch over all members that lag behind, pass by pass until none does.
 
 Any number of workers share an account: each takes the next members of the pass for itself, and whoever finds none left
-waits for the others and closes the run. What it takes is a range of as many members as ten batches hold, written in
-the order that spares the indexes (stripes.py).
+waits for the others and closes the run. What it takes is a range of as many members as ten batches hold, less towards
+the end, written in the order that spares the indexes (stripes.py). Where ranges may end is found when a run begins.
 
 Failure model. A batch commits whole: members, keys, indexes, and how many are done, behind the fence and by
 compare-and-set. What a killed worker had taken still lags behind, as its members' own generation says, and is met in
@@ -31,7 +31,7 @@ from members.keyring import KeyRings
 from members.resealing.files import rewrap_files
 from members.resealing.renewal import Renewal
 from members.resealing.rows import RENEWED, SAME, Lagging, read
-from members.resealing.stripes import SHARE, batches
+from members.resealing.stripes import LEAST, SHARE, batches
 from members.sealer import RANDOM_BYTES
 
 SQL = sql.load(__package__ or "", "run.sql")
@@ -43,11 +43,11 @@ BATCH = 4000
 
 RESEALED = Counter("todoku_members_resealed", "Members met by re-sealing", ["outcome"])
 
-PAUSE = 0.05
-"""Seconds after a pass: whoever holds a member, or another worker with its last batch, may be done by then."""
+PAUSE = 0.25
+"""Seconds after a pass: whoever holds a member may be done by then, or another worker with a batch of what it took."""
 
 _FIRST_GENERATION = 1
-_START = UUID(int=0)
+_START, _END = UUID(int=0), UUID(int=2**128 - 1)
 _SLICE = 64
 
 
@@ -110,7 +110,11 @@ class _Run:
         ring = await rings.reload(account_id)
         reread_before = max(ring.index_since, await pool.fetchval(SQL["protections_since"], account_id))
         needed = max(ring.seal_since, reread_before)
-        pass_ = await pool.fetchval(SQL["begin"], account_id, ring.generation, _START, needed)
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["begin_alone"], account_id)
+            pass_ = await connection.fetchval(SQL["join"], account_id, ring.generation)
+            if pass_ is None:
+                pass_ = await connection.fetchval(SQL["begin"], account_id, ring.generation, _START, needed, BATCH)
         if pass_ is None:
             return None
         full = reread_before > _FIRST_GENERATION and await pool.fetchval(SQL["any_before"], account_id, reread_before)
@@ -143,8 +147,7 @@ class _Run:
 
     async def _take(self) -> Sequence[Lagging] | None:
         """Take the next members of the pass and read them; None if none are left."""
-        size = BATCH * SHARE
-        took = await self._pool.fetchrow(SQL["take"], self._account_id, self._goal, self._pass, self._needed, size)
+        took = await self._pool.fetchrow(SQL["take"], self._account_id, self._goal, self._pass, _END, SHARE, LEAST)
         if took is None:
             return None
         rows: list[Lagging] = []
@@ -220,18 +223,20 @@ class _Run:
 
     async def _finish(self) -> bool:
         """Close the run, or begin its next pass while others than the unreadable lag; return whether it is closed."""
-        lagging, before = await self._lagging(), None
-        while lagging != before:
-            if await self._closed(lagging):
-                return True
-            # Fewer each time: another worker is writing what it took.
+        unmet, before = await self._unmet(), None
+        while unmet and unmet != before:
+            # Another worker is writing what it took. Counting those who lag would be a walk over all members.
             await asyncio.sleep(PAUSE)
-            lagging, before = await self._lagging(), lagging
+            unmet, before = await self._unmet(), unmet
+        if unmet is None:
+            return True
+        if await self._closed(await self._pool.fetchval(SQL["lagging"], self._account_id, self._needed)):
+            return True
         await self._pool.execute(SQL["next_pass"], self._account_id, self._goal, self._pass, _START)
         return False
 
-    async def _lagging(self) -> int:
-        found: int = await self._pool.fetchval(SQL["lagging"], self._account_id, self._needed)
+    async def _unmet(self) -> int | None:
+        found: int | None = await self._pool.fetchval(SQL["unmet"], self._account_id)
         return found
 
     async def _closed(self, lagging: int) -> bool:

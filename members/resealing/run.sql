@@ -1,11 +1,21 @@
+-- name: begin_alone
+-- Of workers that come at the same time one counts the members, and the others join its run.
+SELECT pg_advisory_xact_lock(hashtextextended('reseal ' || $1::uuid::text, 0));
+
+-- name: join
+-- A run towards these keys that was broken off, or that another worker makes, goes on as it is: nobody is counted anew.
+SELECT pass FROM reseal WHERE account_id = $1 AND goal = $2 AND state = 'running';
+
 -- name: begin
--- A run that was broken off, or that another worker makes too, is joined; where keys changed since, from where it is: who
--- lags is met in a later pass. $4: whoever is of an earlier generation lags. It may be long past, where only what nobody
--- has was changed since. No row: the run is over, and nobody lags.
-INSERT INTO reseal AS r (account_id, goal, state, after, total)
-VALUES ($1, $2, 'running', $3, (SELECT count(*) FROM member WHERE account_id = $1 AND generation < $4))
+-- Where keys changed since a run began it goes on from where it is: who lags is met in a later pass. $4: whoever is of an
+-- earlier generation lags. It may be long past, where only what nobody has was changed since. $5: each so-many-th of them
+-- becomes a bound, in the order in which the table holds them: a walk in the order of ids costs three times as much, and what
+-- stands in no order gives bounds as good as any. No row: the run is over, and nobody lags.
+INSERT INTO reseal AS r (account_id, goal, state, after, total, bounds)
+SELECT $1, $2, 'running', $3, count(*), coalesce(array_agg(member_id) FILTER (WHERE n % $5 = 0), '{}')
+FROM (SELECT member_id, row_number() OVER () AS n FROM member WHERE account_id = $1 AND generation < $4) AS lagging
 ON CONFLICT (account_id) DO UPDATE
-SET goal = excluded.goal, state = 'running', finished_at = NULL,
+SET goal = excluded.goal, state = 'running', finished_at = NULL, bounds = excluded.bounds,
     pass = CASE WHEN r.state = 'done' THEN 1 ELSE r.pass END,
     after = CASE WHEN r.state = 'done' THEN excluded.after ELSE r.after END,
     done = CASE WHEN r.state = 'done' THEN 0 ELSE r.done END,
@@ -24,19 +34,21 @@ SELECT coalesce(max(resealing), 0) FROM attribute WHERE account_id = $1;
 SELECT EXISTS (SELECT FROM member WHERE account_id = $1 AND generation < $2);
 
 -- name: take
--- Gives a worker the next members of the pass, alone: who asks meanwhile waits for as long as it takes to walk over them,
--- and goes on behind them. What a worker took and did not write still lags, and is met in the next pass.
+-- Gives a worker the next members of the pass, alone: up to as many bounds on as $5 says, but a third of what is left, so
+-- that workers end together, and no less than $6, which is what stripes take. Behind the last bound stands the greatest id,
+-- $4. What a worker took and did not write still lags, and is met in the next pass.
 WITH mine AS MATERIALIZED (
-    SELECT after FROM reseal WHERE account_id = $1 AND goal = $2 AND pass = $3 AND state = 'running' FOR UPDATE
-), part AS MATERIALIZED (
-    SELECT p.member_id
-    FROM mine
-    CROSS JOIN LATERAL (SELECT m.member_id FROM member m
-                        WHERE m.account_id = $1 AND m.member_id > mine.after AND m.generation < $4
-                        ORDER BY m.member_id LIMIT $5) AS p
+    SELECT after, bounds FROM reseal
+    WHERE account_id = $1 AND goal = $2 AND pass = $3 AND state = 'running' AND after < $4
+    FOR UPDATE
+), ahead AS MATERIALIZED (
+    SELECT b.bound, row_number() OVER (ORDER BY b.bound) AS n, count(*) OVER () + 1 AS parts
+    FROM mine CROSS JOIN LATERAL unnest(mine.bounds) AS b (bound)
+    WHERE b.bound > mine.after
 )
-UPDATE reseal r SET after = last.member_id
-FROM mine, (SELECT member_id FROM part ORDER BY member_id DESC LIMIT 1) AS last
+UPDATE reseal r
+SET after = coalesce((SELECT bound FROM ahead WHERE n = least($5, greatest($6, parts / 3)) AND parts >= 2 * $6), $4)
+FROM mine
 WHERE r.account_id = $1
 RETURNING mine.after AS after, r.after AS last;
 
@@ -116,6 +128,10 @@ SELECT (SELECT count(*) FROM members) AS written,
 UPDATE reseal SET done = done + $3, unreadable = unreadable + CASE WHEN pass = $5 THEN $4 ELSE 0 END
 WHERE account_id = $1 AND goal = $2 AND state = 'running'
 RETURNING true;
+
+-- name: unmet
+-- How many were counted and have not been written since, nor found unreadable; null once another worker closed the run.
+SELECT CASE WHEN state = 'running' THEN greatest(total - done - unreadable, 0) END FROM reseal WHERE account_id = $1;
 
 -- name: lagging
 SELECT count(*) FROM member WHERE account_id = $1 AND generation < $2;

@@ -16,10 +16,16 @@ STRIPES = 5
 """Into how many parts the rows of a page fall. Each batch touches all pages of its part of the range."""
 
 _PARTS = 2
-"""Of a range, written in turns: between two batches with the same pages lies a commit that others have time to see."""
+"""Of a range, written in turns: between two batches with the same pages lies a commit that others have time to see.
+
+One worker writes one batch at a time: while it wrote another, its snapshot would keep the old rows of the first.
+"""
 
 SHARE = STRIPES * _PARTS
 """How many batches a range makes."""
+
+LEAST = 3
+"""… where few are left, for which more than one worker may be there. Of a single batch all rows would move."""
 
 
 def batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -29,6 +29,8 @@ ROOT = Path(__file__).parents[3]
 KEK = bytes(range(32))
 """The fixtures'."""
 MEMBERS = 60
+WAITING = """SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database
+             WHERE NOT granted AND datname = current_database()"""
 
 
 @pytest.fixture
@@ -75,6 +77,64 @@ async def test_workers_share_an_account_and_each_member_is_sealed_by_one_of_them
     assert Counter(member for sealed in writers.values() for member in sealed) == Counter(promoted)
     await assert_whole(vault, kek, account, promoted)
     assert (await progress_of(vault, account)).pass_ == 1
+
+
+async def test_what_a_worker_takes_grows_less_as_less_is_left(
+    vault: asyncpg.Pool, rings: KeyRings, account: UUID, promoted: set[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "BATCH", 1)
+    take, taken = run._Run._take, list[list[UUID]]()
+
+    async def noted(self: Any) -> Any:
+        rows = await take(self)
+        if rows is not None:
+            taken.append([UUID(bytes=row[1]) for row in rows])
+        return rows
+
+    monkeypatch.setattr(run._Run, "_take", noted)
+    await reseal(vault, rings, account, lambda: True)
+    assert [len(rows) for rows in taken] == [10, 10, 10, 10, 7, 4, 3, 3, 3]
+    assert [member for rows in taken for member in rows] == sorted(promoted)
+
+
+async def test_members_who_stand_in_no_order_are_each_taken_once(
+    vault: asyncpg.Pool, kek: Kek, account: UUID, promoted: set[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "BATCH", 2)
+    # What is written anew stands behind all others in the table.
+    for member_id in sorted(promoted, key=lambda one: one.bytes[::-1])[::2]:
+        await vault.execute("UPDATE member SET updated_at = app.now() WHERE member_id = $1", member_id)
+    await asyncio.gather(*(reseal(vault, KeyRings(vault, kek), account, lambda: True) for _ in range(3)))
+    await assert_whole(vault, kek, account, promoted)
+    assert (await progress_of(vault, account)).pass_ == 1
+
+
+async def test_of_workers_that_come_at_once_one_counts_the_members(
+    vault: asyncpg.Pool,
+    vault_owner: asyncpg.Pool,
+    kek: Kek,
+    account: UUID,
+    promoted: set[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = Counter[str]()
+
+    class Noted(dict[str, str]):
+        def __getitem__(self, name: str) -> str:
+            asked[name] += 1
+            return super().__getitem__(name)
+
+    async def all_wait() -> bool:
+        return await vault.fetchval(WAITING) == len(workers)
+
+    monkeypatch.setattr(run, "SQL", Noted(run.SQL))
+    async with vault_owner.acquire() as owner, owner.transaction():
+        await owner.execute("LOCK TABLE member")
+        workers = [asyncio.create_task(reseal(vault, KeyRings(vault, kek), account, lambda: True)) for _ in range(3)]
+        await eventually(all_wait)
+    await asyncio.gather(*workers)
+    assert asked["begin"] == 1
+    await assert_whole(vault, kek, account, promoted)
 
 
 async def test_a_worker_that_comes_when_all_is_done_leaves_the_record_of_it(
