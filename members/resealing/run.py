@@ -129,7 +129,7 @@ class _Run:
             while (taken := await reading) is not None:
                 # While this range is brought over the next one is read, and while a batch is the one before is written.
                 reading = asyncio.create_task(self._take())
-                for rows in batches(taken, BATCH):
+                for rows in batches(taken, BATCH, self._goal):
                     if not self._alive():
                         raise Superseded("The lease of this worker was lost")
                     batch = await self._renew(rows)

@@ -79,8 +79,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS renewed
 
 -- name: plan_by_place
 -- For `write`, whose rows are found one by one: by the primary key, or where they stand. A planner that knows nothing of
--- the temporary table would read a whole table instead.
-SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+-- the temporary table would read a whole table instead, and makes a bitmap for each row.
+SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('enable_bitmapscan', 'off', true);
 
 -- name: write
 -- Rows are locked first, passing over those that others hold: so this never waits with rows in its hands, and no writer

@@ -8,6 +8,7 @@ only the first fifth moves, and leaves room for the others, now and at the next 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,10 +29,11 @@ LEAST = 3
 """… where few are left, for which more than one worker may be there. Of a single batch all rows would move."""
 
 
-def batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut a range's rows, which stand in the order of their pages, into at most SHARE batches, in the order of writing.
+def batches(rows: Sequence[T], size: int, turn: int) -> Iterator[Sequence[T]]:
+    """Cut a range's rows, which stand in the order of their ids, into at most SHARE batches, in the order of writing.
 
-    What fits in one batch of `size` is left whole.
+    What fits in one batch of `size` is left whole. `turn`: another number than at the last rotation, whose first fifth
+    moved and shares pages with nothing else now: it falls into all five parts.
     """
     if len(rows) <= size:
         yield rows
@@ -40,5 +42,12 @@ def batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     parts = [rows[start : start + half] for start in range(0, len(rows), half)]
     for first in range(STRIPES):
         for part in parts:
-            if stripe := part[first::STRIPES]:
+            if stripe := [part[place] for place in _places(len(part), first, turn)]:
                 yield stripe
+
+
+def _places(number: int, first: int, turn: int) -> list[int]:
+    """Return one place of each five that follow each other: the `first`, then `turn` before that, and so on."""
+    period = STRIPES * STRIPES
+    starts = (STRIPES * five + (first - turn * five) % STRIPES for five in range(STRIPES))
+    return sorted(chain.from_iterable(range(start, number, period) for start in starts))

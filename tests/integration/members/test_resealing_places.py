@@ -39,7 +39,7 @@ async def test_of_full_pages_a_fifth_of_the_rows_moves_and_at_the_next_rotation_
     await BulkStore(vault, rings, new_id).merge(house.account, items, consent=Consent("form", moment))
     first = await moved(house, vault)
     assert 0.1 < first < 0.35
-    assert await moved(house, vault) < first
+    assert await moved(house, vault) < first / 3
 
 
 async def test_a_member_whose_key_was_moved_meanwhile_is_met_again(

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,16 +11,17 @@ from members.resealing.stripes import SHARE, STRIPES, batches
 SIZE = 40
 
 
-@given(number=st.integers(0, SIZE * SHARE), size=st.integers(1, SIZE))
-def test_every_member_is_in_one_batch_and_each_batch_keeps_their_order(number: int, size: int) -> None:
-    made = list(batches(range(number), size))
+@given(number=st.integers(0, SIZE * SHARE), size=st.integers(1, SIZE), turn=st.integers(1, 20))
+def test_every_member_is_in_one_batch_and_each_batch_keeps_their_order(number: int, size: int, turn: int) -> None:
+    made = list(batches(range(number), size, turn))
     assert sorted(member for batch in made for member in batch) == list(range(number))
     assert all(list(batch) == sorted(batch) for batch in made)
     assert len(made) <= SHARE
 
 
-def test_neighbours_are_never_written_together_nor_in_batches_that_follow_each_other() -> None:
-    made = [set(batch) for batch in batches(range(SIZE * SHARE), SIZE)]
+@pytest.mark.parametrize("turn", range(STRIPES))
+def test_neighbours_are_never_written_together_nor_in_batches_that_follow_each_other(turn: int) -> None:
+    made = [set(batch) for batch in batches(range(SIZE * SHARE), SIZE, turn)]
     assert [len(batch) for batch in made] == [SIZE] * SHARE
     for page in range(0, SIZE * SHARE, STRIPES):
         touched = [number for number, batch in enumerate(made) if batch & set(range(page, page + STRIPES))]
@@ -28,4 +30,13 @@ def test_neighbours_are_never_written_together_nor_in_batches_that_follow_each_o
 
 
 def test_what_fits_in_one_batch_is_written_at_once() -> None:
-    assert list(batches(range(SIZE), SIZE)) == [range(SIZE)]
+    assert list(batches(range(SIZE), SIZE, 1)) == [range(SIZE)]
+
+
+@pytest.mark.parametrize("turn", range(STRIPES))
+@pytest.mark.parametrize("later", range(1, STRIPES))
+def test_those_that_moved_together_are_written_apart_the_next_time(turn: int, later: int) -> None:
+    moved = next(iter(batches(range(SIZE * SHARE), SIZE, turn)))
+    assert len(moved) == SIZE
+    again = [len({*moved} & {*batch}) for batch in batches(range(SIZE * SHARE), SIZE, turn + later)]
+    assert [number for number in again if number] == [SIZE // STRIPES] * STRIPES
