@@ -1,10 +1,11 @@
 """What a batch of rows comes to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from members.imports.columns import Reject
+from members.imports.columns import Reject, Row
 from members.imports.new_members import NewMembers
 
 
@@ -24,7 +25,7 @@ class Decision:
 
     `joined`: members and topics that they join, but for those that all new ones do.
     `met`: what to remember of it, so that an address that stands in the file twice is taken once. `taken`: the address
-    keys of the rows that were not refused.
+    keys of the rows that were not refused. `presumed`: all rows and their suppression hashes, if nothing was looked up.
     """
 
     new: NewMembers
@@ -33,5 +34,6 @@ class Decision:
     met: list[UUID] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     taken: set[bytes] = field(default_factory=set)
+    presumed: tuple[Sequence[Row], Sequence[bytes]] | None = None
     names: set[str] = field(default_factory=set)
     unchanged: int = 0

@@ -4,13 +4,14 @@ A file can't know what a member did since it was written. So whoever left a topi
 the file says, and so does who is suppressed for it: they join by a consent of their own (`PATCH /v1/members/{id}`).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
 
 from core import ids, sql
 from members.attribute import Attribute, Choice, Definitions
+from members.facets import topics_of
 from members.imports.columns import Row
 from members.topics import KIND
 
@@ -54,12 +55,23 @@ def joins(row: Row) -> Row:
 
 
 async def find_barred(
-    pool: asyncpg.Pool, account_id: UUID, wanted: Iterable[tuple[UUID, UUID]]
+    pool: asyncpg.Pool,
+    account_id: UUID,
+    rows: Sequence[Row],
+    existing: Mapping[int, asyncpg.Record],
+    topics: frozenset[UUID],
 ) -> Mapping[UUID, frozenset[UUID]]:
-    """Return, by member, the topics of `wanted` (member, topic) that must not be joined by a file."""
-    pairs = list(wanted)
-    if not pairs:
+    """Return by member the topics that must not be joined by a file.
+
+    `existing`: members by the place of their row; `topics`: those that each is to join besides its row's own.
+    """
+    wanted = [
+        (one["member_id"], topic)
+        for place, one in existing.items()
+        for topic in (topics | rows[place].topics).difference(topics_of(one["facets"]))
+    ]
+    if not wanted:
         return {}
-    members, topics = [member for member, _ in pairs], [topic for _, topic in pairs]
-    rows = await pool.fetch(SQL["barred"], account_id, members, topics)
-    return {row["member_id"]: frozenset(row["topics"]) for row in rows}
+    members, chosen = zip(*wanted, strict=True)
+    found = await pool.fetch(SQL["barred"], account_id, members, chosen)
+    return {row["member_id"]: frozenset(row["topics"]) for row in found}

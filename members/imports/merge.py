@@ -4,7 +4,7 @@ Looking and writing are statements over the whole batch; deciding is CPU alone a
 time, so that Postgres is fed with the batch before while this one is sealed.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +29,9 @@ from members.imports.facet_fields import FacetFields
 from members.imports.joining import find_barred
 from members.imports.new_members import NewMembers
 from members.imports.options import Mode
-from members.imports.standing import Standing, find_standing, mark
+from members.imports.presumption import SAMPLED
+from members.imports.standing import Standing, find_standing, mark, presume_new
+from members.imports.suppressed import find_suppressed
 from members.imports.turns import SLICE, SLICE_OF_KNOWN, give_way
 from members.keyring import HashColumns, KeyRings, Ring
 from members.opener import Opener
@@ -100,18 +102,32 @@ class Merge:
         """What makes the facets of new members."""
         return FacetFields(self.ring, self.definitions, self.groups, self.topics)
 
-    async def look(self, pool: asyncpg.Pool, rows: Sequence[Row]) -> Standing:
-        """Find which addresses are members or suppressed, and which this file has brought already."""
-        standing = await find_standing(pool, self.rings, self.ring, rows, self.import_id, dry_run=self.dry_run)
-        wanted = self._wanted(rows, standing.existing)
-        return standing._replace(barred=await find_barred(pool, self.ring.account_id, wanted))
+    @property
+    def presumable(self) -> bool:
+        """Whether rows may be presumed new: those that are become members, so that writing them refuses the known."""
+        return self.mode != "update" and not self.dry_run
 
-    def _wanted(self, rows: Sequence[Row], existing: Mapping[int, asyncpg.Record]) -> Iterator[tuple[UUID, UUID]]:
-        """Give out members and topics that they are not in and would join."""
-        for place, one in existing.items():
-            topics = self.topics | rows[place].topics
-            if topics and self.mode != "add":
-                yield from ((one["member_id"], topic) for topic in topics.difference(topics_of(one["facets"])))
+    async def look(self, pool: asyncpg.Pool, rows: Sequence[Row], *, presumed: bool = False) -> Standing:
+        """Find which addresses are members or suppressed, and which this file has brought already.
+
+        `presumed`: none is, so only a sample of them is looked up. Not where a row lacks what only a member that is
+        there may lack.
+        """
+        if presumed and self._complete(rows) and not await self._found_any(pool, rows[SAMPLED - 1 :: SAMPLED]):
+            return await presume_new(self.ring, rows)
+        standing = await find_standing(pool, self.rings, self.ring, rows, self.import_id, dry_run=self.dry_run)
+        if not standing.existing or self.mode == "add":
+            return standing
+        barred = await find_barred(pool, self.ring.account_id, rows, standing.existing, self.topics)
+        return standing._replace(barred=barred)
+
+    def _complete(self, rows: Sequence[Row]) -> bool:
+        needed = self.required - self.defaults.keys()
+        return not needed or all(needed <= row.values.keys() for row in rows)
+
+    async def _found_any(self, pool: asyncpg.Pool, rows: Sequence[Row]) -> bool:
+        found = await self.look(pool, rows) if rows else None
+        return found is not None and bool(found.existing or found.suppressed)
 
     async def decide(self, rows: Sequence[Row], standing: Standing, before: Collection[AbstractSet[bytes]]) -> Decision:
         """Decide each row's fate and seal what is new.
@@ -128,8 +144,11 @@ class Merge:
             places = range(start, min(start + size, len(rows)))
             new = self._judge(places, rows, keys, standing, ahead, opener, decision)
             if new:
-                self._add(decision, new, rows, standing.hashes, list(islice(new_ids, len(new))))
+                hashes = standing.hashes.at(new)
+                self._add(decision, [rows[place] for place in new], hashes, list(islice(new_ids, len(new))))
             await give_way()
+        if standing.presumed:
+            decision.presumed = rows, standing.hashes.suppression
         return decision
 
     def _judge(
@@ -168,18 +187,15 @@ class Merge:
             taken.add(key)
         return new
 
-    def _add(
-        self, decision: Decision, new: Sequence[int], rows: Sequence[Row], hashes: HashColumns, ids: Sequence[UUID]
-    ) -> None:
-        """Seal the rows at these places as new members."""
-        chosen = [rows[place] for place in new]
+    def _add(self, decision: Decision, rows: Sequence[Row], hashes: HashColumns, ids: Sequence[UUID]) -> None:
+        """Seal rows as new members."""
         default = self.defaults
-        values = [default | row.values if default else row.values for row in chosen]
-        facets = [self.facet_fields.of(own, row.topics) for own, row in zip(values, chosen, strict=True)]
-        addresses, random = [row.address for row in chosen], self.random(RANDOM_BYTES * len(new))
-        decision.new.add(ids, addresses, hashes.at(new), values, facets, random)
+        values = [default | row.values if default else row.values for row in rows]
+        facets = [self.facet_fields.of(own, row.topics) for own, row in zip(values, rows, strict=True)]
+        addresses, random = [row.address for row in rows], self.random(RANDOM_BYTES * len(rows))
+        decision.new.add(ids, addresses, hashes, values, facets, random)
         decision.names.update(*values)
-        for member_id, row in zip(ids, chosen, strict=True):
+        for member_id, row in zip(ids, rows, strict=True):
             if row.topics:
                 decision.joined += [(member_id, topic) for topic in row.topics - self.topics]
 
@@ -249,8 +265,8 @@ class Merge:
     async def write(self, connection: Lent, decision: Decision) -> None:
         """Write what was decided, in the caller's transaction.
 
-        Raises Moved if a member was changed meanwhile, UniqueViolationError if one was created meanwhile,
-        Overtaken if keys or attributes were changed.
+        Raises Moved if a member was changed meanwhile, UniqueViolationError if one was created meanwhile, Overtaken if
+        keys or attributes were changed; where all rows were presumed new, the former two if one of them isn't.
         """
         account_id = self.ring.account_id
         # Also where nothing is sealed: what old keys decided, such as that a member can't be opened, may be wrong.
@@ -265,6 +281,9 @@ class Merge:
                 raise Moved
         if decision.new:
             await decision.new.write(connection)
+        # With the addresses in hand: nobody has them any more, so who ever had one and was erased is suppressed by now.
+        if decision.presumed and await find_suppressed(connection, self.rings, self.ring, *decision.presumed):
+            raise Moved
 
     async def record(self, connection: Lent, decision: Decision) -> None:
         """Record the new members' consents and those to topics, after `write`.

@@ -1,8 +1,8 @@
 """New members on their way into the vault: packed as they are decided, written by one binary COPY a table.
 
 A batch of 8,000 is some megabytes. What all of them share stands in each row but is packed once; a member's own fields
-are packed when it is sealed, so that writing is one join a table. The order of writes is the same for everyone (rows,
-keys, then addresses by hash): two imports of the same addresses wait for each other in one order, never in a circle.
+are packed when it is sealed, so that writing is one join a table. Addresses are written first, as they alone may be
+refused, and by hash: two imports of the same addresses wait for each other in one order, never in a circle.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,14 +84,14 @@ class NewMembers:
         # Asked for once, as the columns' default is a function call a row.
         now = timestamp(await connection.fetchval(SQL["moment"]))
         came = NULL if self._import_id is None else field(self._import_id.bytes)
-        same = account + field(b"active") + came + now + now + integer(ring.generation) + _UUID
-        await _copy(connection, "public", "member", _MEMBER_COLUMNS, same, self._members)
-        same = account + integer(ring.primary_seal) + _UUID
-        await _copy(connection, "keys", "member_key", _KEY_COLUMNS, same, self._keys)
         for version, rows in self._addresses.items():
             # Sorted by hash, each leaf of the index is touched once a batch.
             same = account + integer(version) + _HASH
             await _copy(connection, "public", "address_index", _ADDRESS_COLUMNS, same, sorted(rows))
+        same = account + field(b"active") + came + now + now + integer(ring.generation) + _UUID
+        await _copy(connection, "public", "member", _MEMBER_COLUMNS, same, self._members)
+        same = account + integer(ring.primary_seal) + _UUID
+        await _copy(connection, "keys", "member_key", _KEY_COLUMNS, same, self._keys)
 
     async def record(
         self,

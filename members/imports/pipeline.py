@@ -4,8 +4,9 @@ Each commits whole: members, keys, indexes, consents, rejects and the import's o
 on `rows_done`. Three write side by side, so that Postgres has work whatever one of them waits for; consents and
 counters come last in each transaction, after the later batch has waited for the earlier one's commit, so they commit in
 the order of the file and never one without those before it. A look-up begins while the batch before it is decided, and
-ends while the next one is read: what those ahead of it take, and had not committed when it began, is passed on. In a
-dry run the counters, the rejects and what was met are all that is written.
+ends while the next one is read: what those ahead of it take, and had not committed when it began, is passed on. Of a
+file that brings only new addresses little is looked up (presumption.py). In a dry run the counters, the rejects and
+what was met are all that is written.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from members.imports.decision import Decision
 from members.imports.file import Seal
 from members.imports.layout import Layout
 from members.imports.merge import RACES, Merge, Moved
+from members.imports.presumption import Presumption
 from members.imports.standing import Standing
 
 SQL = sql.load(__package__ or "", "pipeline.sql")
@@ -93,6 +95,7 @@ class Pipeline:
         self._layout = layout
         self._seal = seal
         self._rows_done = rows_done
+        self._presumption = Presumption(allowed=merge.presumable)
         self._looked_up: _Batch | None = None
         self._writing: deque[_Passage] = deque()
 
@@ -101,7 +104,7 @@ class Pipeline:
         ahead, before = self._looked_up, [*self._writing]
         if ahead is not None:
             before.append(ahead.passage)
-        looking = asyncio.create_task(self._merge.look(self._pool, rows))
+        looking = asyncio.create_task(self._merge.look(self._pool, rows, presumed=self._presumption.holds))
         self._looked_up = _Batch(self._rows_done, rows, rejects, size, looking, before, _Passage())
         self._rows_done += size
         if ahead is not None:
@@ -129,6 +132,7 @@ class Pipeline:
             while self._writing:
                 await self._writing.popleft().committed()
             standing, before = await self._merge.look(self._pool, batch.rows), []
+        self._presumption.looked(found=bool(standing.existing or standing.suppressed))
         decision = await self._merge.decide(batch.rows, standing, before)
         passage.taken = decision.taken
         if len(self._writing) == _WRITERS:
@@ -152,10 +156,12 @@ class Pipeline:
                 except RACES:
                     # The batch behind gives up what it holds, or we might wait for it and it for us.
                     passage.settle(at_once=False)
+                    self._presumption.give_up()
                     if ahead is not None:
                         await ahead.committed()
                     standing = await self._merge.look(self._pool, batch.rows)
                     decision, ahead = await self._merge.decide(batch.rows, standing, ()), None
+                    passage.taken = decision.taken
                     continue
                 self._merge.used.update(decision.names)
                 passage.settle(at_once=True)

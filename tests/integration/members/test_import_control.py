@@ -91,7 +91,7 @@ async def test_replace_makes_a_known_members_values_the_files(imports: Imports, 
 async def test_a_running_import_is_cancelled_and_what_was_committed_stays(
     imports: Imports, vault: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "BATCH", 5)
+    monkeypatch.setattr(run, "BATCH", 3)
     import_id = await imports.upload(FILE)
     asked = 0
 
@@ -104,7 +104,8 @@ async def test_a_running_import_is_cancelled_and_what_was_committed_stays(
 
     async def cancelling(*args: Any, **named: Any) -> AsyncGenerator[list[Record], None]:
         async for part in batches(*args, **named):
-            if asked == 4:
+            # The fifth to be written waits for the first one's commit.
+            if asked == 6:
                 ended = await imports.store.cancel(imports.account, import_id)
                 assert ended.state == "cancelled"
             yield part

@@ -183,9 +183,9 @@ async def test_a_member_that_appears_between_look_and_write_is_met_not_doubled(
     look = Merge.look
     raced = False
 
-    async def racing(self: Merge, pool: asyncpg.Pool, rows: Any) -> Any:
+    async def racing(self: Merge, pool: asyncpg.Pool, rows: Any, **how: Any) -> Any:
         nonlocal raced
-        standing = await look(self, pool, rows)
+        standing = await look(self, pool, rows, **how)
         if not raced:
             raced = True
             await imports.members.create(imports.account, "race@example.jp", {"name": "form"})
@@ -206,11 +206,11 @@ async def test_a_race_makes_only_the_batches_around_it_look_again(
     import_id = await imports.upload("\n".join(lines).encode())
     look, looked = Merge.look, 0
 
-    async def racing(self: Merge, pool: asyncpg.Pool, rows: Any) -> Any:
+    async def racing(self: Merge, pool: asyncpg.Pool, rows: Any, **how: Any) -> Any:
         nonlocal looked
         looked += 1
         is_third = looked == 3
-        standing = await look(self, pool, rows)
+        standing = await look(self, pool, rows, **how)
         if is_third:
             await imports.members.create(imports.account, rows[0].address.mailbox, {"name": "form"})
         return standing
