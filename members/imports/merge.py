@@ -51,7 +51,7 @@ class Moved(Conflict):
     code = "moved"
 
 
-RACES = (Moved, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
+RACES = (Moved, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 """What `write` raises where someone else was faster with a member: look and decide again."""
 
 Refusal: TypeAlias = tuple[str, str, str]

@@ -31,6 +31,8 @@ from members.imports.standing import Standing
 SQL = sql.load(__package__ or "", "pipeline.sql")
 
 _MAX_RACES = 20
+PATIENCE = "5s"
+"""How long a batch waits for whoever holds an address or a member of it; then it has lost a race."""
 _WRITERS = 3
 
 
@@ -180,6 +182,7 @@ class Pipeline:
         if decision.met:
             await connection.execute(SQL["see"], import_id, decision.met)
         if not self._merge.dry_run:
+            await connection.execute(SQL["be_patient"], PATIENCE)
             await self._merge.write(connection, decision)
         if ahead is not None and not await asyncio.shield(ahead.at_once):
             raise Moved

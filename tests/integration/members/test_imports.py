@@ -10,13 +10,18 @@ from core.clock import Clock
 from core.errors import Conflict, InvalidInput, NotFound, Superseded, TooLarge
 from core.ids import IdSource
 from members.attributes import AttributeStore
-from members.imports import run, run_import
+from members.imports import pipeline, run, run_import
 from members.imports.file import MAX_BLOCK
 from members.imports.merge import Merge
 from members.keyring import KeyRings
 from members.suppressions import Stop, SuppressionStore, carry_stops
 from tests.support.imports import Imports, counters
+from tests.support.waiting import eventually
 
+HOLD = "INSERT INTO address_index (account_id, index_version, hmac, member_id) VALUES ($1, 1, $2, $3)"
+BOTH_WAIT = """SELECT count(*) FILTER (WHERE wait_event = 'transactionid') = 1
+                  AND count(*) FILTER (WHERE state = 'idle in transaction') = 2
+               FROM pg_stat_activity WHERE datname = current_database()"""
 MAPPING = {"メール": "email", "氏名": "name", "都道府県": "city", "年齢": "age"}
 
 
@@ -219,6 +224,26 @@ async def test_a_race_makes_only_the_batches_around_it_look_again(
     done = await imports.work(import_id)
     assert (done.state, counters(done)) == ("finished", (59, 1, 0, 0))
     assert looked < 30 + 10
+
+
+async def test_two_who_wait_for_each_other_by_two_batches_both_end(
+    imports: Imports, vault: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "BATCH", 1)
+    monkeypatch.setattr(pipeline, "PATIENCE", "1s")
+    ring = await imports.rings.ring(imports.account)
+    first, second = (dict(ring.hashes(f"{name}@example.jp".encode()).lookup)[1] for name in ("first", "second"))
+    import_id = await imports.upload(b"email\nfirst@example.jp\nsecond@example.jp\n")
+    async with vault.acquire() as other:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(HOLD, imports.account, first, imports.new_id())
+        working = asyncio.create_task(imports.work(import_id))
+        await eventually(lambda: vault.fetchval(BOTH_WAIT))
+        # Its second batch holds this one, and waits for the first, which waits for us.
+        await other.execute(HOLD, imports.account, second, imports.new_id(), timeout=20)
+        await transaction.rollback()
+    assert counters(await working) == (2, 0, 0, 0)
 
 
 async def test_modes_add_and_update(imports: Imports) -> None:
