@@ -102,11 +102,6 @@ class Merge:
         """What makes the facets of new members."""
         return FacetFields(self.ring, self.definitions, self.groups, self.topics)
 
-    @property
-    def presumable(self) -> bool:
-        """Whether rows may be presumed new: those that are become members, so that writing them refuses the known."""
-        return self.mode != "update" and not self.dry_run
-
     async def look(self, pool: asyncpg.Pool, rows: Sequence[Row], *, presumed: bool = False) -> Standing:
         """Find which addresses are members or suppressed, and which this file has brought already.
 
@@ -140,9 +135,12 @@ class Merge:
         own = set(keys)
         ahead = frozenset[bytes]().union(*(taken & own for taken in before))
         size = SLICE_OF_KNOWN if standing.existing else SLICE
+        # Presumed new, and none of them twice: nothing is left to be judged.
+        if all_new := standing.presumed and not ahead and len(own) == len(keys):
+            decision.taken = own
         for start in range(0, len(rows), size):
             places = range(start, min(start + size, len(rows)))
-            new = self._judge(places, rows, keys, standing, ahead, opener, decision)
+            new = places if all_new else self._judge(places, rows, keys, standing, ahead, opener, decision)
             if new:
                 hashes = standing.hashes.at(new)
                 self._add(decision, [rows[place] for place in new], hashes, list(islice(new_ids, len(new))))

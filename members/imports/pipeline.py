@@ -97,7 +97,7 @@ class Pipeline:
         self._layout = layout
         self._seal = seal
         self._rows_done = rows_done
-        self._presumption = Presumption(allowed=merge.presumable)
+        self._presumption = Presumption(allowed=merge.mode != "update" and not merge.dry_run)
         self._looked_up: _Batch | None = None
         self._writing: deque[_Passage] = deque()
 

@@ -18,21 +18,23 @@ from members.imports.records import Record
 from members.imports.rejects import decoded
 from members.profile import Value
 
-_REMEMBERED = 4096
-"""Cells of a column whose value is kept: prefectures, ages and dates repeat down a file, names hardly do."""
-
+_REMEMBERED = 65_536
+"""Cells, of all columns together, whose values are kept: cities, ages and dates repeat down a file, names hardly do."""
+_REMEMBERED_LENGTH = 64
+"""Longer ones, which might fill the memory, are read each time."""
 
 _NOTHING: frozenset[Any] = frozenset()
 
 
 class _Target(NamedTuple):
-    """A column that becomes an attribute. `known`: values of cells that were read already."""
+    """A column that becomes an attribute. `known`: values of cells that were read already, `most` of them."""
 
     number: int
     key: str
     name: str
     read: Reader
     known: dict[str, Value]
+    most: int
 
 
 class SheetLayout:
@@ -43,10 +45,11 @@ class SheetLayout:
         self._header = header
         self._width = len(header)
         self._email = next(number for number, target in columns.items() if target == EMAIL)
+        most = _REMEMBERED // len(columns)
         self._targets = [
-            _Target(number, target, definitions[target].name, reader(definitions[target], ZoneInfo(zone)), {})
-            for number, target in columns.items()
-            if target != EMAIL
+            _Target(number, key, definitions[key].name, reader(definitions[key], ZoneInfo(zone)), {}, most)
+            for number, key in columns.items()
+            if key != EMAIL
         ]
         self._columns = [Column(title, columns.get(number)) for number, title in enumerate(header)]
         self.reject_header = _written([[*header, "line", "reason"]])
@@ -89,10 +92,10 @@ class SheetLayout:
         cells = list(zip(*[record.fields for record in whole], strict=True)) or [()] * self._width
         addresses = parse_plain_all(cells[self._email])
         columns = [_read_column(target, cells[target.number]) for target in self._targets]
-        gaps = any(None in column for column in columns)
-        wrong = any(WrongValue in map(type, column) for column in columns)
+        gaps = any(None in column for column, known in columns if not known)
+        wrong = any(WrongValue in map(type, column) for column, known in columns if not known)
         # An empty tuple each where the address is all that is read.
-        found = zip(*columns, strict=True) if columns else repeat((), len(whole))
+        found = zip(*(column for column, _ in columns), strict=True) if columns else repeat((), len(whole))
         values = list(map(dict, map(zip, repeat([target.key for target in self._targets]), found)))
         if gaps:
             values = [{key: value for key, value in own.items() if value is not None} for own in values]
@@ -112,14 +115,14 @@ class SheetLayout:
         )
 
 
-def _read_column(target: _Target, cells: Sequence[str]) -> list[Value | WrongValue | None]:
-    """Return what `_read_cell` does of each cell."""
-    values: list[Value | WrongValue | None] = list(map(target.known.get, cells))
-    if None not in values:
-        return values
-    return [
-        _read_cell(target, cell) if value is None and cell else value for cell, value in zip(cells, values, strict=True)
-    ]
+def _read_column(target: _Target, cells: Sequence[str]) -> tuple[Sequence[Value | WrongValue | None], bool]:
+    """Return what `_read_cell` does of each cell, and whether all of them are known: then none is empty or wrong."""
+    try:
+        return list(map(target.known.__getitem__, cells)), True
+    except KeyError:
+        values = map(target.known.get, cells)
+    own = zip(cells, values, strict=True)
+    return [_read_cell(target, cell) if value is None and cell else value for cell, value in own], False
 
 
 def _line(read: Record | Row) -> int:
@@ -137,7 +140,7 @@ def _read_cell(target: _Target, cell: str) -> Value | WrongValue | None:
         return error
     if value == []:
         return None
-    if len(target.known) < _REMEMBERED:
+    if len(target.known) < target.most and len(cell) <= _REMEMBERED_LENGTH:
         target.known[cell] = value
     return value
 

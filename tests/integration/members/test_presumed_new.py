@@ -111,11 +111,11 @@ async def test_an_address_that_stands_again_far_below_is_rejected_and_counted_on
     assert await consents(imports) == 19
 
 
-async def test_an_address_of_a_batch_that_is_not_committed_yet_is_rejected_without_a_look(
+async def test_an_address_of_the_same_batch_or_of_one_that_is_not_committed_yet_is_rejected_without_a_look(
     imports: Imports, asked: Asked
 ) -> None:
-    done = await imports.through(file("new15@example.jp,again"))
-    assert counters(done) == (18, 0, 0, 1)
+    done = await imports.through(file("new15@example.jp,again", "last@example.jp,L", "last@example.jp,again"))
+    assert counters(done) == (19, 0, 0, 2)
     assert asked.addresses == [1, 2, 2]
 
 

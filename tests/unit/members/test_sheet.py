@@ -1,9 +1,11 @@
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from members.attribute import Attribute, AttributeType, Definitions
+from members.imports import sheet
 from members.imports.layout import read_each
 from members.imports.records import Record
 from members.imports.sheet import SheetLayout
@@ -36,3 +38,16 @@ def test_a_file_of_addresses_alone_is_read() -> None:
     layout = SheetLayout(["email"], {}, DEFINITIONS, "Asia/Tokyo")
     (row,), rejects = layout.read_all([Record(2, ["taro@example.jp"], None)])
     assert (row.address.mailbox, row.values, rejects) == ("taro@example.jp", {}, [])
+
+
+def test_what_is_remembered_of_cells_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "_REMEMBERED", 30)
+    layout = SheetLayout(HEADER, {}, DEFINITIONS, "Asia/Tokyo")
+    cells = ["x" * 65, *(f"a cell {number}" for number in range(20))]
+    rows, _ = layout.read_all([Record(2, [f"m{len(cell)}@x.jp", cell, "", "", cell], None) for cell in cells])
+    assert [row.values["name"] for row in rows] == cells
+    assert {target.name: list(target.known) for target in layout._targets} == {
+        "name": cells[1:8],
+        "age": [],
+        "tags": cells[1:8],
+    }
