@@ -13,28 +13,24 @@ taken if its member were known.
 SAMPLED = 100
 """Of a batch that is presumed new every so-many-th row is looked up; if it is known or suppressed, all are."""
 
-_NEEDED = 2
-"""Batches, from the first, that have to find nobody before one is presumed new."""
-
 
 class Presumption:
-    """What the batches of one run say of the next. `allowed`: whether anything may be presumed at all."""
+    """What the batches of one run say of the next. `allowed`: whether anything may be presumed at all.
+
+    `holds`: whether the next batch is presumed to bring new addresses alone.
+    """
 
     def __init__(self, *, allowed: bool) -> None:
+        self.holds = False
         self._possible = allowed
-        self._found_nobody = 0
-
-    @property
-    def holds(self) -> bool:
-        """Whether the next batch is presumed to bring new addresses alone."""
-        return self._possible and self._found_nobody >= _NEEDED
 
     def looked(self, *, found: bool) -> None:
         """Note a batch, and whether members or suppressed addresses were found for it."""
-        self._found_nobody += 1
         if found:
             self.give_up()
+        else:
+            self.holds = self._possible
 
     def give_up(self) -> None:
         """Presume nothing any more: somebody was found, or a write refused."""
-        self._possible = False
+        self.holds = self._possible = False
