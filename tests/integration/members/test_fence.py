@@ -188,13 +188,13 @@ async def test_an_import_goes_on_by_the_new_keys_when_they_change_in_its_midst(
     await imports.submit(account, import_id, {}, "form")
     look, raced = Merge.look, False
 
-    async def racing(self: Merge, pool: asyncpg.Pool, rows: Any) -> Any:
+    async def racing(self: Merge, pool: asyncpg.Pool, rows: Any, **how: Any) -> Any:
         nonlocal raced
         if not raced:
             raced = True
             async with transaction(vault) as connection:
                 await move_on(connection, account)
-        return await look(self, pool, rows)
+        return await look(self, pool, rows, **how)
 
     monkeypatch.setattr(Merge, "look", racing)
     await run_import(vault, rings, import_id, new_id, clock, lambda: True)
