@@ -43,8 +43,10 @@ BATCH = 4000
 
 RESEALED = Counter("todoku_members_resealed", "Members met by re-sealing", ["outcome"])
 
-PAUSE = 0.25
-"""Seconds after a pass: whoever holds a member may be done by then, or another worker with a batch of what it took."""
+PAUSE = 0.05
+"""Seconds after which one who has nothing left asks again whether the others have."""
+_STILL = 5
+"""How often nothing may have changed: whoever held a member is through, or a killed worker left what it took."""
 
 _FIRST_GENERATION = 1
 _START, _END = UUID(int=0), UUID(int=2**128 - 1)
@@ -223,11 +225,12 @@ class _Run:
 
     async def _finish(self) -> bool:
         """Close the run, or begin its next pass while others than the unreadable lag; return whether it is closed."""
-        unmet, before = await self._unmet(), None
-        while unmet and unmet != before:
+        unmet, still = await self._unmet(), 0
+        while unmet and still < _STILL:
             # Another worker is writing what it took. Counting those who lag would be a walk over all members.
             await asyncio.sleep(PAUSE)
-            unmet, before = await self._unmet(), unmet
+            before, unmet = unmet, await self._unmet()
+            still = still + 1 if unmet == before else 0
         if unmet is None:
             return True
         if await self._closed(await self._pool.fetchval(SQL["lagging"], self._account_id, self._needed)):
