@@ -114,7 +114,7 @@ class _Run:
         needed = max(ring.seal_since, reread_before)
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL["begin_alone"], account_id)
-            pass_ = await connection.fetchval(SQL["join"], account_id, ring.generation)
+            pass_ = await connection.fetchval(SQL["join"], account_id, ring.generation, BATCH)
             if pass_ is None:
                 pass_ = await connection.fetchval(SQL["begin"], account_id, ring.generation, _START, needed, BATCH)
         if pass_ is None:

@@ -3,8 +3,10 @@
 SELECT pg_advisory_xact_lock(hashtextextended('reseal ' || $1::uuid::text, 0));
 
 -- name: join
--- A run towards these keys that was broken off, or that another worker makes, goes on as it is: nobody is counted anew.
-SELECT pass FROM reseal WHERE account_id = $1 AND goal = $2 AND state = 'running';
+-- A run towards these keys that was broken off, or that another worker makes, goes on as it is: nobody is counted anew. $3: a
+-- run of so many has bounds, but where a worker of an earlier version began it; without any, all would be taken at once.
+SELECT pass FROM reseal
+WHERE account_id = $1 AND goal = $2 AND state = 'running' AND (bounds <> '{}' OR total < $3);
 
 -- name: begin
 -- Where keys changed since a run began it goes on from where it is: who lags is met in a later pass. $4: whoever is of an

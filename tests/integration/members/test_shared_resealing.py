@@ -109,6 +109,17 @@ async def test_members_who_stand_in_no_order_are_each_taken_once(
     assert (await progress_of(vault, account)).pass_ == 1
 
 
+async def test_a_run_that_an_earlier_version_began_is_not_taken_at_once(
+    vault: asyncpg.Pool, kek: Kek, account: UUID, promoted: set[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "BATCH", 2)
+    begun = "INSERT INTO reseal (account_id, goal, state, after, total) VALUES ($1, 3, 'running', $2, $3)"
+    await vault.execute(begun, account, UUID(int=0), MEMBERS)
+    await reseal(vault, KeyRings(vault, kek), account, lambda: True)
+    assert await vault.fetchval("SELECT cardinality(bounds) FROM reseal") == MEMBERS // 2
+    await assert_whole(vault, kek, account, promoted)
+
+
 async def test_of_workers_that_come_at_once_one_counts_the_members(
     vault: asyncpg.Pool,
     vault_owner: asyncpg.Pool,
