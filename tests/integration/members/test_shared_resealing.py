@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[3]
 KEK = bytes(range(32))
 """The fixtures'."""
 MEMBERS = 60
+BEGUN = "INSERT INTO reseal (account_id, goal, state, after, total, bounds) VALUES ($1, 3, 'running', $2, $3, $4)"
 WAITING = """SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database
              WHERE NOT granted AND datname = current_database()"""
 
@@ -43,6 +44,21 @@ async def promoted(vault: asyncpg.Pool, kek: Kek, rings: KeyRings, account: UUID
     await rotation.add(account, "seal")
     await rotation.promote(account, "seal")
     return {one.member_id for one in made if one.member_id is not None}
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[list[UUID]]:
+    """Who is taken by the workers of this process, range by range."""
+    take, ranges = run._Run._take, list[list[UUID]]()
+
+    async def noted(self: Any) -> Any:
+        rows = await take(self)
+        if rows is not None:
+            ranges.append([UUID(bytes=row[1]) for row in rows])
+        return rows
+
+    monkeypatch.setattr(run._Run, "_take", noted)
+    return ranges
 
 
 async def progress_of(vault: asyncpg.Pool, account: UUID) -> Progress:
@@ -80,31 +96,32 @@ async def test_workers_share_an_account_and_each_member_is_sealed_by_one_of_them
 
 
 async def test_what_a_worker_takes_grows_less_as_less_is_left(
-    vault: asyncpg.Pool, rings: KeyRings, account: UUID, promoted: set[UUID], monkeypatch: pytest.MonkeyPatch
+    vault: asyncpg.Pool,
+    rings: KeyRings,
+    account: UUID,
+    promoted: set[UUID],
+    taken: list[list[UUID]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(run, "BATCH", 1)
-    take, taken = run._Run._take, list[list[UUID]]()
-
-    async def noted(self: Any) -> Any:
-        rows = await take(self)
-        if rows is not None:
-            taken.append([UUID(bytes=row[1]) for row in rows])
-        return rows
-
-    monkeypatch.setattr(run._Run, "_take", noted)
     await reseal(vault, rings, account, lambda: True)
-    assert [len(rows) for rows in taken] == [10, 10, 10, 10, 7, 4, 3, 3, 3]
-    assert [member for rows in taken for member in rows] == sorted(promoted)
+    assert [len(members) for members in taken] == [10, 10, 10, 10, 7, 4, 3, 3, 3]
+    assert [member for members in taken for member in members] == sorted(promoted)
 
 
-async def test_members_who_stand_in_no_order_are_each_taken_once(
-    vault: asyncpg.Pool, kek: Kek, account: UUID, promoted: set[UUID], monkeypatch: pytest.MonkeyPatch
+async def test_of_members_who_stood_in_no_order_each_is_taken_once_and_no_more_at_a_time(
+    vault: asyncpg.Pool,
+    kek: Kek,
+    account: UUID,
+    promoted: set[UUID],
+    taken: list[list[UUID]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(run, "BATCH", 2)
-    # What is written anew stands behind all others in the table.
-    for member_id in sorted(promoted, key=lambda one: one.bytes[::-1])[::2]:
-        await vault.execute("UPDATE member SET updated_at = app.now() WHERE member_id = $1", member_id)
+    await vault.execute(BEGUN, account, UUID(int=0), MEMBERS, sorted(promoted, reverse=True)[::2])
     await asyncio.gather(*(reseal(vault, KeyRings(vault, kek), account, lambda: True) for _ in range(3)))
+    assert Counter(member for members in taken for member in members) == Counter(promoted)
+    assert max(len(members) for members in taken) <= MEMBERS // 2
     await assert_whole(vault, kek, account, promoted)
     assert (await progress_of(vault, account)).pass_ == 1
 
@@ -113,8 +130,7 @@ async def test_a_run_that_an_earlier_version_began_is_not_taken_at_once(
     vault: asyncpg.Pool, kek: Kek, account: UUID, promoted: set[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "BATCH", 2)
-    begun = "INSERT INTO reseal (account_id, goal, state, after, total) VALUES ($1, 3, 'running', $2, $3)"
-    await vault.execute(begun, account, UUID(int=0), MEMBERS)
+    await vault.execute(BEGUN, account, UUID(int=0), MEMBERS, [])
     await reseal(vault, KeyRings(vault, kek), account, lambda: True)
     assert await vault.fetchval("SELECT cardinality(bounds) FROM reseal") == MEMBERS // 2
     await assert_whole(vault, kek, account, promoted)
