@@ -201,8 +201,10 @@ class AudienceSource:
             rows = await connection.fetch(SQL["count"], account_id, planned.path, audience.topic, *kinds)
             count = count_of({row["reason"]: row["total"] for row in rows})
             asked = (account_id, planned.path, min(samples, count.sendable), audience.topic)
+            await connection.execute(SQL["looked_up"])
             first = await connection.fetch(SQL["samples"], *asked, SAMPLED)
             if len(first) < min(samples, count.sendable):
+                await connection.execute(SQL["in_parallel"])
                 first = await connection.fetch(SQL["sparse_samples"], *asked)
         return count, [row["member_id"] for row in first]
 

@@ -22,7 +22,14 @@ from deploy.postgres.survivor import stop_survivor
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
 
-_DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_wal_size": "2GB"}
+_DURABLE = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "max_wal_size": "2GB",
+    # A new file of the log is written once, not filled with zeros first while everybody's commit waits.
+    "wal_init_zero": "off",
+}
 # For tests alone: a crash of the machine loses the cluster, a crash of the server does not.
 _THROWAWAY = {
     "fsync": "off",
