@@ -74,9 +74,10 @@ class Journal:
 
     @classmethod
     def create(cls, directory: Path, *, owner: UUID, boot_id: str, limit: int = LIMIT) -> Self:
-        """Make the owner's file, mode 0600; `boot_id` as in /proc/sys/kernel/random/boot_id (36 characters)."""
+        """Make the owner's file (0600) and its directory; `boot_id`: /proc/sys/kernel/random/boot_id, 36 characters."""
         header = _HEADER.pack(_MAGIC, FORMAT, owner.bytes, boot_id.encode("ascii"), 0)
         header = header[: -_CHECKSUM.size] + _CHECKSUM.pack(zlib.crc32(header[: -_CHECKSUM.size]))
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = directory / f"{owner}{SUFFIX}"
         return cls(path, _put_in_place(path, header), header, limit)
 

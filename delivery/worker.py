@@ -8,23 +8,21 @@ import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 
 from core import logs
 from core.clock import Clock
-from core.database import AWAY, with_retry
 from core.ids import IdSource
 from core.settings import Settings
-from delivery import recovery, suspension
+from delivery import suspension
 from delivery.contents import ContentCache
 from delivery.destinations import Destinations
 from delivery.dispatcher import Dispatcher
-from delivery.journal import Journal
 from delivery.lease import Lease
 from delivery.ledger import Ledger
+from delivery.neighbours import beside
 from delivery.opening import Members
 from delivery.pacing.caps import Caps
 from delivery.pacing.permits import Permits
@@ -35,11 +33,6 @@ from delivery.reactions import Reactions
 from delivery.retry import RetrySchedule
 from delivery.shaping import load
 from delivery.ways_out import router_of, sources_of
-
-REPLAY_EVERY = 5.0
-"""Seconds between looks for journals of workers that died beside us."""
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 log = logs.get()
 
@@ -58,16 +51,11 @@ async def run(
     jitter: Callable[[], float] = random.random,
 ) -> None:
     """Work until `stop`; raises Superseded if the lease is lost."""
-    directory = settings.journal_dir
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    boot_id = this_boot()
-    await with_retry(lambda: recovery.replay(main, directory, boot_id), what="replay")
     owner: UUID = new_id()
-    journal = Journal.create(directory, owner=owner, boot_id=boot_id)
     lease = Lease(
         main, clock, owner=owner, pool=pool, slot=slot, seconds=settings.worker_lease, beat=settings.worker_beat
     )
-    async with lease.kept():
+    async with beside(main, settings.journal_dir, owner) as journal, lease.kept():
         log.info("worker_ready", pool=pool, slot=slot, owner=str(owner))
         ledger = Ledger(
             main, owner, clock, on_written=lambda batch: journal.settle((o.run_id, o.seq, o.try_) for o in batch)
@@ -99,27 +87,4 @@ async def run(
             random=jitter,
             slice_seconds=settings.slice_seconds,
         )
-        neighbours = asyncio.create_task(_replay_neighbours(main, directory, boot_id))
-        try:
-            await dispatcher.run(stop)
-        finally:
-            neighbours.cancel()
-    # Only now: until the lease was given up, this file was what told of our open intents.
-    journal.close(remove=True)
-
-
-def this_boot() -> str:
-    """Return what tells this boot of the machine from any other; where that can't be known, nothing is trusted."""
-    try:
-        return BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return "unknown".ljust(36)
-
-
-async def _replay_neighbours(main: asyncpg.Pool, directory: Path, boot_id: str) -> None:
-    while True:
-        await asyncio.sleep(REPLAY_EVERY)
-        try:
-            await recovery.replay(main, directory, boot_id)
-        except AWAY:
-            continue
+        await dispatcher.run(stop)

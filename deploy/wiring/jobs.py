@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from delivery.lease import Lease
+from delivery.neighbours import beside
 from deploy.process import Process
 from deploy.wiring.opened import Opened, open_all
 from members.audience import AudienceSource
@@ -27,16 +28,17 @@ async def serve(this: Process, slot: int) -> None:
     """Do jobs until told to stop."""
     settings = this.settings
     async with open_all(this, f"worker jobs {slot}", main_size=8, members_size=10) as opened:
+        owner = this.new_id()
         lease = Lease(
             opened.main,
             this.clock,
-            owner=this.new_id(),
+            owner=owner,
             pool="jobs",
             slot=slot,
             seconds=settings.worker_lease,
             beat=settings.worker_beat,
         )
-        async with lease.kept():
+        async with beside(opened.main, settings.journal_dir, owner), lease.kept():
             taking = [
                 asyncio.create_task(rounds.follow(name, step, stop=this.stop, alive=lease.alive), name=name)
                 for name, step in _rounds(this, opened).items()
