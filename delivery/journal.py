@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
 from uuid import UUID
 
+from core import locked_file
 from delivery.replies.verdict import Outcome, Reason, Verdict
 
 FORMAT = 1
@@ -79,7 +80,7 @@ class Journal:
         header = header[: -_CHECKSUM.size] + _CHECKSUM.pack(zlib.crc32(header[: -_CHECKSUM.size]))
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = directory / f"{owner}{SUFFIX}"
-        return cls(path, _put_in_place(path, header), header, limit)
+        return cls(path, locked_file.put(path, header), header, limit)
 
     def start(self, run_id: UUID, seq: int, try_: int) -> None:
         """Note that the body's first byte is about to be written."""
@@ -109,7 +110,7 @@ class Journal:
 
     def _compact(self) -> None:
         content = b"".join([self._header, *self._unsettled.values()])
-        replaced, self._descriptor = self._descriptor, _put_in_place(self._path, content)
+        replaced, self._descriptor = self._descriptor, locked_file.put(self._path, content)
         self.size = len(content)
         # Twice what has to stay, or a journal full of unsettled keys would be written anew at each call.
         self._limit = max(self._limit, 2 * self.size)
@@ -193,27 +194,6 @@ def _record(
 ) -> bytes:
     record = _RECORD.pack(kind, suppress, code, try_, seq, run_id.bytes, reason.encode())
     return record + _CHECKSUM.pack(zlib.crc32(record))
-
-
-def _put_in_place(path: Path, content: bytes) -> int:
-    """Write `content` to a file that is locked before it can be seen at `path`; its descriptor, for appending."""
-    unseen = path.with_name(f".{path.name}.new")
-    unseen.unlink(missing_ok=True)
-    descriptor = os.open(unseen, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _write_whole(descriptor, content)
-        unseen.rename(path)
-    except BaseException:
-        os.close(descriptor)
-        unseen.unlink(missing_ok=True)
-        raise
-    return descriptor
-
-
-def _write_whole(descriptor: int, content: bytes) -> None:
-    if os.write(descriptor, content) != len(content):
-        raise OSError("the journal's disk is full")
 
 
 def _locked(descriptor: int) -> bool:

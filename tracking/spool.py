@@ -23,7 +23,7 @@ from uuid import UUID
 
 import orjson
 
-from core import logs
+from core import locked_file, logs
 from core.errors import Unavailable
 from tracking.batches import Batch
 from tracking.event import Event
@@ -36,7 +36,6 @@ FILE_BYTES = 4_000_000
 
 _SUFFIX, _DAMAGED = ".spool", ".damaged"
 _LENGTH, _DIGEST = 4, 16
-_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,9 @@ class Spool:
     def _begin(self) -> int:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.directory / f"{self._new_id().hex}{_SUFFIX}"
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+        # Locked before it is seen: else who stores what others left could take it over, and remove it, as it begins.
+        file = locked_file.put(path)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _sync_directory(self.directory)
         except OSError:
             os.close(file)

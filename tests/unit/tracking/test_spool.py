@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,3 +197,22 @@ def test_the_spool_tells_since_when_it_waits_and_is_private(tmp_path: Path) -> N
     assert directory.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
     assert UUID(next(directory.iterdir()).stem).version == 7
+
+
+def test_a_file_that_begins_is_nobodys_to_take_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, lock, seen = spool_in(tmp_path), fcntl.flock, []
+
+    def looked_at_before(file: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        with adopt(tmp_path, RULES) as found:
+            seen.append(found)
+            if found is not None:
+                found.remove()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", looked_at_before)
+    made = batch()
+    kept.append(made)
+    kept.close()
+    assert seen == [None]
+    assert [one.batch_id for one in replayed(tmp_path)] == [made.batch_id]
