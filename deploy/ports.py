@@ -26,15 +26,18 @@ ALONE = tuple(_PROCESSES)
 
 POOLS = tuple(_POOLS)
 
-_QUIET = range(10_000, 32_768)
+_ONE_BY_ONE = range(10_000, 28_000)
+_BASES = range(28_000, 32_768)
 """Where no outgoing connection gets its own port: Linux takes those from 32768 up (`ip_local_port_range`).
 
 The kernel's own choice for port 0 comes from there, and what it names as free now may be a client's a moment later.
+Bases have a range of their own: a process listens on its metrics port seconds after the base was chosen, and another
+installation that begins in between would be told that the port is free.
 """
 
-_start = SystemRandom().choice(_QUIET)
-_walk = cycle(chain(range(_start, _QUIET.stop), range(_QUIET.start, _start)))
-"""This process's way through the quiet ports, from a place of its own: it names none twice before all were named."""
+_start = SystemRandom().choice(_ONE_BY_ONE)
+_walk = cycle(chain(range(_start, _ONE_BY_ONE.stop), range(_ONE_BY_ONE.start, _start)))
+"""This process's way through them, from a place of its own: it names none twice before all were named."""
 
 _MOST_METRICS = 300
 
@@ -62,7 +65,7 @@ def free_port() -> int:
 
     Raises ConfigurationError if there is none.
     """
-    for _ in _QUIET:
+    for _ in _ONE_BY_ONE:
         if is_free(port := next(_walk)):
             return port
     raise ConfigurationError("No port of the loopback address is free")
@@ -73,7 +76,7 @@ def free_metrics_base() -> int:
 
     Raises ConfigurationError if there is none.
     """
-    for base in SystemRandom().sample(range(_QUIET.start, _QUIET.stop - _MOST_METRICS), 100):
+    for base in SystemRandom().sample(range(_BASES.start, _BASES.stop - _MOST_METRICS), 100):
         ports = [metrics_port(base, process) for process in ALONE]
         ports += [worker_metrics_port(base, pool, slot) for pool in POOLS for slot in range(4)]
         if all(map(is_free, ports)):

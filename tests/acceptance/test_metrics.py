@@ -1,14 +1,13 @@
 """Prometheus as an operator scrapes it: what processes count is what the receiver, the tables and the reports count."""
 
 import asyncio
-import os
 from collections import Counter
 from random import Random
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.ports import metrics_port, worker_metrics_port
+from deploy.ports import free_metrics_base, metrics_port, worker_metrics_port
 from tests.support.service import Service, running_service, soon
 from tests.support.unrelenting import Ledger, Readers, Servers, letters
 from tests.support.waiting import eventually
@@ -38,8 +37,7 @@ def by(samples: Samples, name: str, label: str) -> dict[str, float]:
 
 
 async def test_processes_count_what_the_receiver_the_tables_and_the_reports_count() -> None:
-    # Below the ports that the kernel gives out, so that nobody has them.
-    base = 20_000 + os.getpid() % 40 * 300
+    base = free_metrics_base()
     members = [f"member{n}@example.jp" for n in range(200)]
     odd = [f"bounce-550.{n}@example.jp" for n in range(7)] + [f"defer-451-once.{n}@example.jp" for n in range(5)]
     async with (

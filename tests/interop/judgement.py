@@ -49,3 +49,15 @@ async def ledger(service: Service, campaign: str) -> dict[str, dict[str, Any]]:
 def states(found: dict[str, dict[str, Any]]) -> dict[str, int]:
     """Return how many deliveries are in each state."""
     return Counter(one["state"] for one in found.values())
+
+
+async def attempts(service: Service) -> dict[str, int]:
+    """Return how many messages were begun, by what came of it.
+
+    A try that ended before that ("released") is none: a worker had leave for it, and its connection went to another.
+    """
+    rows = await service.main_owner.fetch(
+        "SELECT outcome::text, count(*) FROM intent LEFT JOIN result USING (run_id, seq, try) "
+        "WHERE outcome IS DISTINCT FROM 'released' GROUP BY outcome"
+    )
+    return {row["outcome"]: row["count"] for row in rows}

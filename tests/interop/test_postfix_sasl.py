@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.ways_out import RelaySettings
-from tests.interop.judgement import addresses, check_delivered, ledger, service_with, states
+from tests.interop.judgement import addresses, attempts, check_delivered, ledger, service_with, states
 from tests.support.dovecot_auth import DovecotAuth, dovecot_auth
 from tests.support.postfix import Postfix, running_postfix
 from tests.support.scripted_smtp import make_certificate
@@ -76,4 +76,4 @@ async def test_mail_waits_without_an_attempt_until_the_password_is_right(tmp_pat
         await service.reaches(campaign, "finished")
         assert states(await ledger(service, campaign)) == {"accepted": len(people)}
         await check_delivered(service, await postfix.holds(len(people)), people)
-        assert await service.main_owner.fetchval("SELECT count(*) FROM intent") == len(people)
+        assert await attempts(service) == {"accepted": len(people)}
