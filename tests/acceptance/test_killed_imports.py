@@ -2,21 +2,17 @@
 
 import csv
 import io
-import os
-import signal
 from typing import Any
 
 from tests.support.command_line import todoku
+from tests.support.killed_jobs import AT_ONCE, killed_in_mid_job
 from tests.support.service import Service, running_service
 from tests.support.waiting import eventually
 
 ROWS = 100_000
-KILLS = 3
 BAD, AGAIN = 200, 300
 """Every so-many-th row has no address, or that of a row FAR before it, which another batch took."""
 FAR = 20_000
-AT_ONCE = 30
-"""Seconds within which the next worker goes on: fewer than a lease, which is not waited for on the same machine."""
 
 
 def address_of(number: int) -> str:
@@ -45,24 +41,6 @@ async def shown(service: Service, import_id: str) -> dict[str, Any]:
     return told
 
 
-async def killed_in_mid_file(service: Service, import_id: str) -> None:
-    """kill -9 the importing worker, each time once more of the file has been taken."""
-    done = 0
-    for _ in range(KILLS):
-        before = done
-
-        async def further(before: int = before) -> int:
-            done: int = (await shown(service, import_id))["progress"]["done"]
-            return done if done > before else 0
-
-        await eventually(further, within=AT_ONCE, step=0.005)
-        pid = service.pid("worker-jobs-0")
-        os.kill(pid, signal.SIGKILL)
-        await service.replaced("worker-jobs-0", pid)
-        done = (await shown(service, import_id))["progress"]["done"]
-        assert done < ROWS, "the import was over before its worker was killed"
-
-
 async def test_killing_the_importing_worker_loses_no_row_and_takes_none_twice() -> None:
     addresses = [address_of(number) for number in range(ROWS)]
     taken, rejected = split(addresses)
@@ -74,7 +52,12 @@ async def test_killing_the_importing_worker_loses_no_row_and_takes_none_twice() 
             data={"consent_source": "a form"},
         )
         import_id = answer.json()["id"]
-        await killed_in_mid_file(service, import_id)
+
+        async def rows_done() -> int:
+            done: int = (await shown(service, import_id))["progress"]["done"]
+            return done
+
+        await killed_in_mid_job(service, rows_done, ROWS)
 
         async def finished() -> dict[str, Any] | None:
             told = await shown(service, import_id)
