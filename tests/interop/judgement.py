@@ -54,7 +54,7 @@ def states(found: dict[str, dict[str, Any]]) -> dict[str, int]:
 async def attempts(service: Service) -> dict[str, int]:
     """Return how many messages were begun, by what came of it.
 
-    A try that ended before that ("released") is none: a worker had leave for it, and its connection went to another.
+    A try that ended before that ("released") is none: its worker had leave for it, and no connection left to use it.
     """
     rows = await service.main_owner.fetch(
         "SELECT outcome::text, count(*) FROM intent LEFT JOIN result USING (run_id, seq, try) "
