@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from core import logs
 from core.database import AWAY, with_retry
 from delivery import recovery
 from delivery.journal import Journal
@@ -19,6 +20,8 @@ REPLAY_EVERY = 5.0
 """Seconds between looks for journals of workers that died beside us."""
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+log = logs.get()
 
 
 @asynccontextmanager
@@ -51,5 +54,8 @@ async def _replay(main: asyncpg.Pool, directory: Path, boot_id: str) -> None:
         await asyncio.sleep(REPLAY_EVERY)
         try:
             await recovery.replay(main, directory, boot_id)
-        except AWAY:
-            continue
+        except AWAY as error:
+            log.warning("database_away", what="replay", error=type(error).__name__)
+        except Exception:
+            # A statement out of time, say: who ended here for it would be nobody's neighbour any more.
+            log.exception("replay_failed")
